@@ -1,0 +1,75 @@
+# Every command of the project. `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+REQUIREMENTS := core site test dev
+SITE_STAMP := $(VENV)/.site-installed
+DEV_STAMP := $(VENV)/.dev-installed
+
+# What `make check` sets to judge the settings as production would have them; nothing is connected to.
+PRODUCTION := DATABASE_URL=postgres://db.example/crowdsite REDIS_URL=redis://db.example HTTPS=1 \
+  ALLOWED_HOSTS=crowdsite.example SECRET_KEY=$$(head -c 64 /dev/urandom | base64 | tr -d '\n')
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check format requirements wheel clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@echo "Making $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit("Crowdsite needs Python 3.11 or later.") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv $(VENV)
+
+# uv is used where it is found, else a copy of it is put into the environment; where that fails pip does its work.
+define install-requirements
+	@echo "Installing requirements/$(1).txt into $(VENV)"
+	@if uv=$$(command -v uv || command -v $(BIN)/uv) || { $(BIN)/python -m pip install --quiet uv && uv=$(BIN)/uv; }; \
+	then "$$uv" pip sync --require-hashes --python $(BIN)/python requirements/$(1).txt; \
+	else $(BIN)/python -m pip install --require-hashes -r requirements/$(1).txt; fi
+endef
+
+$(SITE_STAMP): requirements/site.txt | $(BIN)/python
+	$(call install-requirements,site)
+	@rm -f $(DEV_STAMP)
+	@touch $@
+
+$(DEV_STAMP): requirements/dev.txt | $(BIN)/python
+	$(call install-requirements,dev)
+	@touch $(SITE_STAMP) $@
+
+install: $(DEV_STAMP) ## make .venv with everything that running, testing and checking need
+
+run: $(SITE_STAMP) ## install, migrate, load the demo and serve at http://127.0.0.1:8000/ (PORT, DEMO=0, DATABASE_URL, REDIS_URL)
+	@exec $(BIN)/python manage.py serve
+
+test: $(DEV_STAMP) ## run the tests on SQLite and on PostgreSQL with Valkey (ARGS="tests/queues -k name", BACKEND=sqlite|postgres)
+	@exec $(BIN)/python -m tests.run $(if $(BACKEND),--backend $(BACKEND)) -- $(ARGS)
+
+check: $(DEV_STAMP) ## lint, format, types, floors between the apps, migrations and settings
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	$(BIN)/python -m mypy
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && export CROWDSITE_DATA_DIR="$$folder" && set -x \
+	  && $(BIN)/python manage.py makemigrations --check --dry-run \
+	  && $(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+format: $(DEV_STAMP) ## format the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+wheel: $(DEV_STAMP) ## build the wheel of the four apps into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+requirements: | $(BIN)/python ## compile requirements/*.in to hashed *.txt
+	$(BIN)/python -m pip install --quiet uv
+	@set -e; for name in dev test site core; do \
+	  constraint=; [ $$name = dev ] || constraint="-c requirements/dev.txt"; \
+	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
+	    --custom-compile-command "make requirements" $$constraint requirements/$$name.in -o requirements/$$name.txt; \
+	done
+
+clean: ## remove the environment and caches; var/ stays
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The pool: who stands by, and pushing work to them."""

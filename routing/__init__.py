@@ -1,0 +1,1 @@
+"""Routing: in what order work happens."""

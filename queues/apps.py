@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class QueuesConfig(AppConfig):
+    name = "queues"
+    label = "crowd_queues"
+    verbose_name = _("Queues")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from queues import checks  # noqa: F401  (registers the system checks)

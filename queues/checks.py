@@ -1,0 +1,57 @@
+"""System checks that hold in any host."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import FieldDoesNotExist
+from django.db import connections
+
+from queues.conf import user_email_field
+
+POSTGRESQL_MINIMUM = 140000
+
+
+@register(Tags.models)
+def user_email_field_exists(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """queues.E001: people are named by e-mail, so the user model must have that field."""
+    try:
+        get_user_model()._meta.get_field(user_email_field())
+    except FieldDoesNotExist:
+        return [
+            Error(
+                f"The user model has no field {user_email_field()!r}, by which reviewers are named.",
+                hint="Set CROWDSITE_USER_EMAIL_FIELD to the name of the user model's e-mail field.",
+                id="queues.E001",
+            )
+        ]
+    return []
+
+
+@register(Tags.database)
+def database_is_supported(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """queues.E002, queues.E003: the claim relies on what PostgreSQL 14 does, and SQLite when it locks first."""
+    problems: list[CheckMessage] = []
+    for alias in databases or ():
+        connection = connections[alias]
+        if connection.vendor == "sqlite":
+            options = settings.DATABASES[alias].get("OPTIONS", {})
+            if str(options.get("transaction_mode", "")).upper() != "IMMEDIATE":
+                problems.append(
+                    Error(
+                        f"The SQLite database {alias!r} does not open its transactions with IMMEDIATE, "
+                        "so concurrent writers would fail with “database is locked”.",
+                        hint='Add "transaction_mode": "IMMEDIATE" to its OPTIONS.',
+                        id="queues.E003",
+                    )
+                )
+        elif connection.vendor != "postgresql" or connection.pg_version < POSTGRESQL_MINIMUM:  # type: ignore[attr-defined]
+            problems.append(
+                Error(
+                    f"The database {alias!r} is neither PostgreSQL 14 or newer nor SQLite, "
+                    "and Crowdsite's guarantees were proven on no other.",
+                    id="queues.E002",
+                )
+            )
+    return problems

@@ -1,0 +1,72 @@
+"""Writing the outbox: each event with its pending row, in the transaction of the change it tells of."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from queues.models import Event, EventPending, Queue, Task
+from queues.states import EventType
+
+_registered: set[str] = set(EventType)
+
+
+def register(types: Iterable[str]) -> None:
+    """Make event types of another app known; `record` refuses the others."""
+    _registered.update(str(type_) for type_ in types)
+
+
+def registered() -> frozenset[str]:
+    """Every type that may be written."""
+    return frozenset(_registered)
+
+
+def actor_id(actor: Any) -> str:
+    """The acting user's id as text (user ids may be integers or UUIDs); "" when nobody acted, as in a sweep."""
+    return "" if actor is None else str(actor.pk)
+
+
+def of_task(type_: EventType, task: Task, *, now: datetime, actor: Any = None, **delta: Any) -> Event:
+    """The next event of a task whose row is locked. Counts `task.sequence` up; the caller saves the row."""
+    task.sequence += 1
+    return Event(
+        type=type_,
+        object_type="task",
+        object_id=task.pk,
+        queue_id=task.queue_id,
+        task_id=task.pk,
+        actor=actor_id(actor),
+        sequence=task.sequence,
+        delta=delta,
+        created_at=now,
+    )
+
+
+def of_queue(type_: EventType, queue: Queue, *, now: datetime, actor: Any = None, **delta: Any) -> Event:
+    """The next event of a queue whose row is locked. Counts `queue.sequence` up; the caller saves the row."""
+    queue.sequence += 1
+    return Event(
+        type=type_,
+        object_type="queue",
+        object_id=queue.pk,
+        queue_id=queue.pk,
+        actor=actor_id(actor),
+        sequence=queue.sequence,
+        delta=delta,
+        created_at=now,
+    )
+
+
+def record(events: list[Event]) -> None:
+    """Insert events and their pending rows, in order.
+
+    Raises ValueError for a type that nobody registered, TransactionManagementError outside a transaction.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError("An event is written in the transaction of its change.")
+    for event in events:
+        if event.type not in _registered:
+            raise ValueError(f"The event type {event.type!r} is not registered.")
+    Event.objects.bulk_create(events, batch_size=500)
+    EventPending.objects.bulk_create([EventPending(event=event) for event in events], batch_size=500)

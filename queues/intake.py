@@ -1,0 +1,235 @@
+"""Taking tasks in: a draft, what may be wrong with it, and the writer that makes rows of a list of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from queues import access, events, lifecycle, schemas, signals, strictjson
+from queues.exceptions import InvalidInput, QueueArchived
+from queues.models import GlobalKey, Queue, Task
+from queues.people import ANYONE, users_by_email
+from queues.states import (
+    EXCLUDED_MAX,
+    GLOBAL_KEYS_MAX,
+    JUDGMENTS_MAX,
+    PRIORITY_DEFAULT,
+    PRIORITY_MAX,
+    PRIORITY_MIN,
+    SECONDS_MAX,
+    EventType,
+    TaskStatus,
+)
+from queues.transactions import database_now, writer
+
+GLOBAL_KEY_LENGTH = 255
+TOPIC_LENGTH = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskDraft:
+    """A task before it exists.
+
+    `target_reviewer` and `exclude_reviewers` are e-mails; `judgments_required` None means the queue's number (or 1 with
+    a target). `output_data` makes a task that is finished from the start.
+    """
+
+    input_data: Any
+    output_data: Any = None
+    topic: str = ""
+    priority: int = PRIORITY_DEFAULT
+    target_reviewer: str | None = None
+    exclude_reviewers: tuple[str, ...] = ()
+    global_keys: tuple[str, ...] = ()
+    judgments_required: int | None = None
+    schedule_to: datetime | None = None
+    expire_at: datetime | None = None
+    seconds_to_expire: int | None = None
+    has_hook: bool = False
+
+    @property
+    def target(self) -> str | None:
+        """The target's e-mail in lower case, or None for anyone."""
+        if self.target_reviewer is None or self.target_reviewer == ANYONE:
+            return None
+        return self.target_reviewer.lower()
+
+    @property
+    def excluded(self) -> frozenset[str]:
+        return frozenset(email.lower() for email in self.exclude_reviewers)
+
+
+def _shape_faults(draft: TaskDraft, queue: Queue) -> Iterable[tuple[str, str]]:
+    """What is wrong with a draft whatever the time and whoever is who: (pointer, sentence) pairs."""
+    for field, value, schema in (
+        ("input_data", draft.input_data, queue.input_schema),
+        ("output_data", draft.output_data, queue.output_schema),
+    ):
+        if value is None:
+            continue
+        try:
+            strictjson.check(value)
+        except strictjson.StrictJSONError as error:
+            yield f"/{field}{error.pointer}", error.detail
+            continue
+        if schema is not None:
+            for fault in schemas.check_answer(schema, value):
+                yield f"/{field}{fault['pointer']}", fault["detail"]
+    if draft.input_data is None:
+        yield "/input_data", "A task needs its input."
+    if not PRIORITY_MIN <= draft.priority <= PRIORITY_MAX:
+        yield "/priority", f"Must be from {PRIORITY_MIN} (most important) to {PRIORITY_MAX}."
+    if len(draft.topic) > TOPIC_LENGTH:
+        yield "/topic", f"At most {TOPIC_LENGTH} characters."
+    if draft.judgments_required is not None and not 1 <= draft.judgments_required <= JUDGMENTS_MAX:
+        yield "/judgments_required", f"Must be from 1 to {JUDGMENTS_MAX}."
+    if draft.target is not None and draft.judgments_required not in (None, 1):
+        yield "/judgments_required", "A task with a target is judged once, by its target."
+    if len(draft.global_keys) > GLOBAL_KEYS_MAX:
+        yield "/global_keys", f"At most {GLOBAL_KEYS_MAX} keys."
+    if len(set(draft.global_keys)) < len(draft.global_keys):
+        yield "/global_keys", "The same key stands here twice."
+    if any(not 1 <= len(key) <= GLOBAL_KEY_LENGTH for key in draft.global_keys):
+        yield "/global_keys", f"A key has 1 to {GLOBAL_KEY_LENGTH} characters."
+    if len(draft.excluded) > EXCLUDED_MAX:
+        yield "/exclude_reviewers", f"At most {EXCLUDED_MAX} reviewers."
+    if draft.target is not None and draft.target in draft.excluded:
+        yield "/exclude_reviewers", "The target cannot be excluded."
+    if draft.seconds_to_expire is not None and not 1 <= draft.seconds_to_expire <= SECONDS_MAX:
+        yield "/seconds_to_expire", f"Must be from 1 to {SECONDS_MAX} seconds."
+    if draft.expire_at is not None and draft.seconds_to_expire is not None:
+        yield "/seconds_to_expire", "Give expire_at or seconds_to_expire, not both."
+
+
+def _time_faults(draft: TaskDraft, now: datetime) -> Iterable[tuple[str, str]]:
+    if draft.expire_at is not None and draft.expire_at <= now:
+        yield "/expire_at", "This time has passed."
+    elif draft.expire_at is not None and draft.schedule_to is not None and draft.expire_at <= draft.schedule_to:
+        yield "/expire_at", "The task would expire before it is available."
+
+
+def _people_faults(draft: TaskDraft, people: dict[str, list[Any]], with_access: set[Any]) -> Iterable[tuple[str, str]]:
+    if draft.target is not None and len([user for user in people[draft.target] if user.pk in with_access]) != 1:
+        yield "/target_reviewer", f"{draft.target_reviewer} is not exactly one active reviewer of this queue."
+    for position, email in enumerate(draft.exclude_reviewers):
+        if not people[email.lower()]:
+            yield f"/exclude_reviewers/{position}", f"There is no active user {email}."
+
+
+def _refuse(faults: Iterable[tuple[int, tuple[str, str]]]) -> None:
+    errors = [
+        {"pointer": f"/{index}{pointer}", "index": index, "detail": detail} for index, (pointer, detail) in faults
+    ]
+    if errors:
+        raise InvalidInput(errors)
+
+
+def _task(draft: TaskDraft, *, queue: Queue, requester: Any, target: Any, now: datetime) -> Task:
+    required = draft.judgments_required or (1 if target else queue.judgments_per_task)
+    scheduled = draft.schedule_to is not None and draft.schedule_to > now
+    if draft.output_data is not None:
+        status, slots = TaskStatus.FINISHED, 0
+    else:
+        status, slots = (TaskStatus.SCHEDULED if scheduled else TaskStatus.AVAILABLE), required
+    task = Task(
+        queue=queue,
+        requester=requester,
+        input_data=draft.input_data,
+        output_data=draft.output_data,
+        status=status,
+        created_at=now,
+        updated_at=now,
+        schedule_to=draft.schedule_to,
+        expire_at=draft.expire_at,
+        seconds_to_expire=draft.seconds_to_expire,
+        topic=draft.topic,
+        priority=draft.priority,
+        target_reviewer=target,
+        global_keys=list(draft.global_keys),
+        judgments_required=required,
+        open_slots=slots,
+        has_hook=draft.has_hook,
+    )
+    if status != TaskStatus.SCHEDULED:
+        lifecycle.start_expiry(task, now)
+    return task
+
+
+FIRST_EVENT = {
+    TaskStatus.SCHEDULED: EventType.TASK_SCHEDULED,
+    TaskStatus.AVAILABLE: EventType.TASK_AVAILABLE,
+    TaskStatus.FINISHED: EventType.TASK_FINISHED,
+}
+
+
+def create_tasks(
+    *,
+    queue: Queue,
+    requester: Any,
+    drafts: Sequence[TaskDraft],
+    actor: Any = None,
+    now: datetime | None = None,
+) -> list[Task]:
+    """Create one task a draft, all or none, and return them in order.
+
+    Raises InvalidInput with every fault found, each with the draft's `index`; QueueArchived.
+    """
+    _refuse((index, fault) for index, draft in enumerate(drafts) for fault in _shape_faults(draft, queue))
+    return _insert(queue=queue, requester=requester, drafts=drafts, actor=actor or requester, now=now)
+
+
+def create_task(
+    *, queue: Queue, requester: Any, draft: TaskDraft, actor: Any = None, now: datetime | None = None
+) -> Task:
+    """Create one task. Raises InvalidInput, QueueArchived."""
+    try:
+        (task,) = create_tasks(queue=queue, requester=requester, drafts=[draft], actor=actor, now=now)
+    except InvalidInput as invalid:
+        raise InvalidInput(
+            [{"pointer": error["pointer"].removeprefix("/0"), "detail": error["detail"]} for error in invalid.errors]
+        ) from None
+    return task
+
+
+@writer
+def _insert(
+    *, queue: Queue, requester: Any, drafts: Sequence[TaskDraft], actor: Any, now: datetime | None
+) -> list[Task]:
+    people = users_by_email(
+        email for draft in drafts for email in (*draft.excluded, *([draft.target] if draft.target else []))
+    )
+    targets = {user.pk for draft in drafts if draft.target for user in people[draft.target]}
+    with_access = access.hold_review_access(queue_id=queue.pk, users=targets)
+    now = database_now(now)
+    if not Queue.objects.alive().filter(pk=queue.pk).exists():
+        raise QueueArchived(f"The queue {queue.name} was deleted.")
+    _refuse(
+        (index, fault)
+        for index, draft in enumerate(drafts)
+        for fault in (*_time_faults(draft, now), *_people_faults(draft, people, with_access))
+    )
+    tasks = [
+        _task(
+            draft,
+            queue=queue,
+            requester=requester,
+            target=next((u for u in people[draft.target] if u.pk in with_access), None) if draft.target else None,
+            now=now,
+        )
+        for draft in drafts
+    ]
+    for task in tasks:
+        task.sequence = 2
+    Task.objects.bulk_create(tasks, batch_size=500)
+    GlobalKey.objects.bulk_create(
+        [GlobalKey(task=task, key=key) for task in tasks for key in task.global_keys], batch_size=500
+    )
+    history = []
+    for task in tasks:
+        task.sequence = 0
+        history.append(events.of_task(EventType.TASK_CREATED, task, now=now, actor=actor))
+        status = TaskStatus(task.status)
+        history.append(events.of_task(FIRST_EVENT[status], task, now=now, actor=actor, status=status))
+    events.record(history)
+    signals.tasks_created.send(Task, tasks=tasks, drafts=drafts, people=people, now=now)
+    return tasks

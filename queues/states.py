@@ -1,0 +1,66 @@
+"""The states of a task and the moves between them; the roles of a queue's members; the event types of this floor."""
+
+from enum import StrEnum
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class TaskStatus(models.TextChoices):
+    """SCHEDULED waits for its time; AVAILABLE has an open slot; ASSIGNED is open with every slot taken."""
+
+    SCHEDULED = "SCHEDULED", _("scheduled")
+    AVAILABLE = "AVAILABLE", _("available")
+    ASSIGNED = "ASSIGNED", _("assigned")
+    FINISHED = "FINISHED", _("finished")
+    CANCELED = "CANCELED", _("canceled")
+    EXPIRED = "EXPIRED", _("expired")
+
+
+OPEN = (TaskStatus.SCHEDULED, TaskStatus.AVAILABLE, TaskStatus.ASSIGNED)
+CLOSED = (TaskStatus.FINISHED, TaskStatus.CANCELED, TaskStatus.EXPIRED)
+
+TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
+    TaskStatus.SCHEDULED: frozenset({TaskStatus.AVAILABLE, TaskStatus.CANCELED, TaskStatus.EXPIRED}),
+    TaskStatus.AVAILABLE: frozenset({*OPEN, *CLOSED}),
+    TaskStatus.ASSIGNED: frozenset({TaskStatus.AVAILABLE, *CLOSED}),
+    TaskStatus.FINISHED: frozenset(),
+    TaskStatus.CANCELED: frozenset(),
+    TaskStatus.EXPIRED: frozenset(),
+}
+
+
+class Role(models.TextChoices):
+    """What a member may do: managers run the queue, requesters post tasks to it, reviewers answer them."""
+
+    MANAGER = "manager", _("manager")
+    REQUESTER = "requester", _("requester")
+    REVIEWER = "reviewer", _("reviewer")
+
+
+class EventType(StrEnum):
+    """The event types that this floor writes."""
+
+    QUEUE_CREATED = "QUEUE_CREATED"
+    QUEUE_UPDATED = "QUEUE_UPDATED"
+    QUEUE_DELETED = "QUEUE_DELETED"
+    TASK_CREATED = "TASK_CREATED"
+    TASK_SCHEDULED = "TASK_SCHEDULED"
+    TASK_AVAILABLE = "TASK_AVAILABLE"
+    TASK_UPDATED = "TASK_UPDATED"
+    TASK_FINISHED = "TASK_FINISHED"
+    TASK_EXPIRED = "TASK_EXPIRED"
+    TASK_CANCELED = "TASK_CANCELED"
+
+
+PRIORITY_MIN, PRIORITY_DEFAULT, PRIORITY_MAX = 5, 500, 995
+JUDGMENTS_MAX = 100
+LIVE_MAX = 10
+GLOBAL_KEYS_MAX = 10
+EXCLUDED_MAX = 100
+"""How many reviewers a new task may exclude by name."""
+
+LEASE_MIN_SECONDS = 10
+LEASE_DEFAULT_SECONDS = 3600
+SECONDS_MAX = 10 * 366 * 24 * 3600
+"""The longest span a client may ask for, about ten years: what is computed from it stays within the calendars."""

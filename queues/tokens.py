@@ -1,0 +1,67 @@
+"""API tokens: 32 random bytes behind a prefix, of which only the SHA-256 is kept."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from queues.models import Token
+from queues.transactions import database_now, writer
+
+PREFIX = "cs_"
+SHOWN = 8
+"""How much of a token's text is kept in the clear, to tell tokens apart."""
+NOTE_USE_EVERY = timedelta(minutes=1)
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+@writer
+def issue(
+    *, user: Any, name: str, expires_at: datetime | None = None, now: datetime | None = None
+) -> tuple[Token, str]:
+    """Make a token; returns it with its text, which exists nowhere else."""
+    secret = PREFIX + secrets.token_urlsafe(32)
+    token = Token.objects.create(
+        user=user,
+        name=name,
+        prefix=secret[:SHOWN],
+        digest=_digest(secret),
+        created_at=database_now(now),
+        expires_at=expires_at,
+    )
+    return token, secret
+
+
+def authenticate(*, secret: str) -> Token | None:
+    """The living token of an active user with this text, its use noted at most once a minute; else None."""
+    if not secret.startswith(PREFIX):
+        return None
+    token = (
+        Token.objects.select_related("user")
+        .annotate(now=Now())
+        .filter(
+            Q(expires_at__isnull=True) | Q(expires_at__gt=Now()),
+            digest=_digest(secret),
+            revoked_at__isnull=True,
+        )
+        .first()
+    )
+    if token is None or not token.user.is_active:
+        return None
+    stale = token.now - NOTE_USE_EVERY
+    if token.last_used_at is None or token.last_used_at < stale:
+        note = Q(last_used_at__isnull=True) | Q(last_used_at__lt=stale)
+        Token.objects.filter(note, pk=token.pk).update(last_used_at=token.now)
+    return token
+
+
+@writer
+def revoke(*, token: Token, now: datetime | None = None) -> None:
+    """End a token at once. Revoking twice changes nothing."""
+    Token.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=database_now(now))

@@ -1,0 +1,17 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class AssignmentsConfig(AppConfig):
+    name = "assignments"
+    label = "crowd_assignments"
+    verbose_name = _("Assignments")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from assignments import receivers
+        from assignments.states import EventType
+        from queues import events
+
+        events.register(EventType)
+        receivers.connect()

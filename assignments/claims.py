@@ -1,0 +1,301 @@
+"""The claim: which task a reviewer gets next, and the rows that make it theirs.
+
+What keeps it exact is not here but in the constraints: a task's `open_slots` never falls below zero, a live slot of
+(queue, reviewer) exists once, a task counts once for a reviewer. The claim locks the tasks it takes (passing over
+those that others are taking), inserts, and where a constraint says that another request of the same reviewer was
+faster, it runs once more and returns what is held.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, OperationalError, connection
+
+from assignments import lifecycle
+from assignments.exceptions import CapacityReached, NotAvailable, QueuePaused, ReviewAccessLost
+from assignments.models import Assignment, Reviewer
+from assignments.querysets import claimable, next_chance, suiting, unexpired
+from assignments.states import AssignmentStatus, EventType, Reason
+from queues import access, events, strategy
+from queues.exceptions import QueueArchived
+from queues.lifecycle import release_scheduled, take_slot
+from queues.models import Membership, Queue, Task
+from queues.querysets import TaskQuerySet
+from queues.states import LIVE_MAX, OPEN, TaskStatus
+from queues.transactions import database_now, is_unique_violation, sqlstate, writer
+
+RECLAIM_BATCH = 100
+LOCK_PATIENCE = "1s"
+LOCK_NOT_AVAILABLE = "55P03"
+LOOK_AGAIN = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Grab:
+    """What a reviewer holds after a grab, oldest first; where that is nothing, why, and when to come back."""
+
+    assignments: list[Assignment] = field(default_factory=list)
+    reason: Reason | None = None
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One reviewer's wish, and the policy that holds for it. `now` is None but in tests."""
+
+    membership: Membership
+    reviewer: Reviewer
+    policy: strategy.Policy
+    now: datetime | None
+
+    @property
+    def queue(self) -> Queue:
+        return self.membership.queue
+
+    def live(self) -> list[Assignment]:
+        """What the reviewer holds of the queue, by id; leases that are over but not swept included."""
+        rows = Assignment.objects.filter(queue=self.queue, reviewer=self.reviewer, status=AssignmentStatus.CREATED)
+        return list(rows.select_related("task__target_reviewer").order_by("id"))
+
+    def candidates(self, moment: datetime) -> TaskQuerySet:
+        """The tasks that may be handed out, in any order."""
+        tasks = claimable(Task.objects.all(), queue=self.queue, reviewer=self.reviewer, now=moment)
+        return tasks if self.policy.topic is None else tasks.filter(topic=self.policy.topic)
+
+
+def _check_call(call: Mapping[str, Any] | None, queue: Queue, now: datetime) -> None:
+    """Raise InvalidInput unless this queue can be asked in this way."""
+    if call:
+        strategy.check(call, max_lease=queue.max_lease_seconds)
+        strategy.check_lease_end(call.get("expire_at"), now=now, max_lease=queue.max_lease_seconds)
+
+
+def _prepare(*, membership: Membership, call: Mapping[str, Any] | None, now: datetime | None) -> Claim:
+    queue, moment = membership.queue, database_now(now)
+    if queue.archived_at is not None:
+        raise QueueArchived(f"The queue {queue.name} was deleted.")
+    _check_call(call, queue, moment)
+    policy = strategy.resolve(
+        member=membership.strategy,
+        call=call,
+        queue=queue.default_assignment_strategy,
+        max_lease=queue.max_lease_seconds,
+        cap=min(queue.max_multitask, membership.max_live or LIVE_MAX),
+    )
+    reviewer = Reviewer.objects.of_users([membership.user], now=moment)[membership.user_id]
+    return Claim(membership=membership, reviewer=reviewer, policy=policy, now=now)
+
+
+def grab(*, membership: Membership, call: Mapping[str, Any] | None = None, now: datetime | None = None) -> Grab:
+    """Let a reviewer hold up to `multitask_index` tasks of a queue: what they hold comes back first, new ones fill up.
+
+    `membership`: the reviewer's, with its queue and user; `call`: the strategy asked for (see queues.strategy).
+    Raises InvalidInput, QueueArchived, ReviewAccessLost.
+    """
+    claim = _prepare(membership=membership, call=call, now=now)
+    if claim.queue.is_paused:
+        held = _in_time(claim.live(), database_now(now))
+        return Grab(held) if held else Grab(reason=Reason.PAUSED)
+    _catch_up(claim)
+    got = _fill_or_held(claim)
+    if not got and claim.candidates(database_now(now)).exists():
+        got = _fill_patiently(claim)
+    return Grab(got) if got else _explain(claim, database_now(now))
+
+
+def assign(
+    *,
+    membership: Membership,
+    task_id: int,
+    call: Mapping[str, Any] | None = None,
+    now: datetime | None = None,
+) -> Assignment:
+    """Hand a chosen task, one that a grab could hand out, to a reviewer; one they hold already is returned as it is.
+
+    Raises Task.DoesNotExist, InvalidInput, QueueArchived, QueuePaused, NotAvailable, CapacityReached, ReviewAccessLost.
+    """
+    claim = _prepare(membership=membership, call=call, now=now)
+    if claim.queue.is_paused:
+        raise QueuePaused(f"The queue {claim.queue.name} is paused.")
+    _catch_up(claim)
+    try:
+        return _assign(claim=claim, task_id=task_id)
+    except IntegrityError as error:
+        if not is_unique_violation(error):
+            raise
+        return _assign(claim=claim, task_id=task_id)
+
+
+def finalize_and_grab(
+    *,
+    assignment: Assignment,
+    data: Any,
+    user: Any,
+    grab_next: bool,
+    call: Mapping[str, Any] | None = None,
+    now: datetime | None = None,
+) -> tuple[lifecycle.Finalized, Grab | None]:
+    """Answer and, where `grab_next`, get the next work of the same queue in one call.
+
+    The strategy is checked before the answer is taken. A repeated answer gets no new task, and neither does one whose
+    giver may not review in the queue any more. Raises what `lifecycle.finalize` and `grab` do.
+    """
+    membership = None
+    if grab_next:
+        members = Membership.objects.reviewers().select_related("queue", "user")
+        membership = members.filter(queue=assignment.queue_id, user=user, queue__archived_at__isnull=True).first()
+    if membership is not None:
+        _check_call(call, membership.queue, database_now(now))
+    done = lifecycle.finalize(assignment_id=assignment.pk, data=data, actor=user, now=now)
+    if membership is None or done.repeated:
+        return done, None
+    return done, grab(membership=membership, call=call, now=now)
+
+
+def _catch_up(claim: Claim) -> None:
+    """Do what the sweeps may not have done yet: take lapsed leases back, open what is due."""
+    moment = database_now(claim.now)
+    if Assignment.objects.lapsed(moment).filter(queue=claim.queue).exists():
+        lifecycle.expire_assignments(queue_id=claim.queue.pk, limit=RECLAIM_BATCH, now=claim.now)
+    if Task.objects.due(moment).filter(queue=claim.queue).exists():
+        release_scheduled(queue_id=claim.queue.pk, limit=RECLAIM_BATCH, now=claim.now)
+
+
+def _in_time(live: list[Assignment], moment: datetime) -> list[Assignment]:
+    return [assignment for assignment in live if assignment.expire_at is None or assignment.expire_at > moment]
+
+
+def _free_slots(live: list[Assignment], claim: Claim) -> list[int]:
+    """Slot numbers within the policy's limit that no row occupies, a lapsed one not yet swept included."""
+    taken = {assignment.live_slot for assignment in live}
+    return [slot for slot in range(1, claim.policy.multitask_index + 1) if slot not in taken]
+
+
+def _hold_access(claim: Claim) -> None:
+    """From here to the commit, a revocation of this reviewer's membership waits."""
+    if not access.hold_review_access(queue_id=claim.queue.pk, users={claim.membership.user_id}):
+        raise ReviewAccessLost(f"You may not review in {claim.queue.name} any more.")
+
+
+def _fill_or_held(claim: Claim) -> list[Assignment]:
+    """Fill up; when another request of the same reviewer won the slot or the task, once more; then what is held."""
+    for _attempt in range(2):
+        try:
+            return _fill(claim=claim)
+        except IntegrityError as error:
+            if not is_unique_violation(error):
+                raise
+    return _in_time(claim.live(), database_now(claim.now))
+
+
+def _fill_patiently(claim: Claim) -> list[Assignment]:
+    """A look from the head that waits for rows instead of passing them over: others may leave them free."""
+    try:
+        return _fill(claim=claim, patient=True)
+    except IntegrityError as error:
+        if not is_unique_violation(error):
+            raise
+    except OperationalError as error:
+        if sqlstate(error) != LOCK_NOT_AVAILABLE:
+            raise
+    return _in_time(claim.live(), database_now(claim.now))
+
+
+@writer
+def _fill(*, claim: Claim, patient: bool = False) -> list[Assignment]:
+    _hold_access(claim)
+    moment = database_now(claim.now)
+    live = claim.live()
+    held = _in_time(live, moment)
+    slots = _free_slots(live, claim)[: max(0, claim.policy.multitask_index - len(held))]
+    if not slots:
+        return held
+    tasks = _pick_one_waiting(claim, moment) if patient else _pick(claim, len(slots), moment)
+    return held + _hand_out(tasks, slots, claim=claim, now=moment)
+
+
+def _pick(claim: Claim, need: int, moment: datetime) -> list[Task]:
+    """The next `need` tasks, locked: those aimed at the reviewer first. Rows that others hold are passed over."""
+    candidates = claim.candidates(moment).order_by(*claim.policy.ordering())
+    free = candidates.select_for_update(no_key=True, skip_locked=True, of=("self",))
+    tasks = list(free.filter(target_reviewer=claim.membership.user_id)[:need])
+    if len(tasks) < need:
+        tasks += free.filter(target_reviewer__isnull=True)[: need - len(tasks)]
+    return tasks
+
+
+def _pick_one_waiting(claim: Claim, moment: datetime) -> list[Task]:
+    """The next task, waited for a moment. Holds no other task while it waits, so nobody waits in a circle."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_PATIENCE])
+    candidates = claim.candidates(moment).order_by(*claim.policy.ordering())
+    waiting = candidates.select_for_update(no_key=True, of=("self",))
+    mine = waiting.filter(target_reviewer=claim.membership.user_id)[:1]
+    return list(mine) or list(waiting.filter(target_reviewer__isnull=True)[:1])
+
+
+def _hand_out(tasks: list[Task], slots: list[int], *, claim: Claim, now: datetime) -> list[Assignment]:
+    """Insert an assignment for each of these locked tasks. Slots ascend, so that two requests meet at the first."""
+    assignments = []
+    for task, slot in zip(tasks, slots, strict=False):
+        take_slot(task, now=now)
+        assignments.append(
+            Assignment(
+                task=task,
+                queue=claim.queue,
+                reviewer=claim.reviewer,
+                status=AssignmentStatus.CREATED,
+                created_at=now,
+                expire_at=claim.policy.lease_end(now=now, task_expire_at=task.expire_at),
+                live_slot=slot,
+                sequence=1,
+            )
+        )
+    Assignment.objects.bulk_create(assignments)
+    actor = claim.membership.user
+    events.record(
+        [
+            lifecycle.event(EventType.ASSIGNMENT_CREATED, assignment, sequence=1, now=now, actor=actor)
+            for assignment in assignments
+        ]
+    )
+    return assignments
+
+
+@writer
+def _assign(*, claim: Claim, task_id: int) -> Assignment:
+    _hold_access(claim)
+    task = Task.objects.locked().get(pk=task_id, queue=claim.queue)
+    moment = database_now(claim.now)
+    live = claim.live()
+    held = _in_time(live, moment)
+    for assignment in held:
+        if assignment.task_id == task.pk:
+            return assignment
+    slots = _free_slots(live, claim)[: max(0, claim.policy.multitask_index - len(held))]
+    if not slots:
+        raise CapacityReached(f"You hold {len(held)} of this queue's tasks, and may hold no more.")
+    chosen = claimable(Task.objects.filter(pk=task.pk), queue=claim.queue, reviewer=claim.reviewer, now=moment)
+    if not chosen.exists():
+        raise NotAvailable(f"Task {task.pk} cannot be handed to you now.")
+    return _hand_out([task], slots, claim=claim, now=moment)[0]
+
+
+def _explain(claim: Claim, moment: datetime) -> Grab:
+    """Why nothing was handed out."""
+    retry_at = next_chance(claim.queue, reviewer=claim.reviewer, topic=claim.policy.topic, now=moment)
+    open_tasks = unexpired(Task.objects.filter(queue=claim.queue, status__in=OPEN), now=moment)
+    if claim.policy.topic is not None:
+        open_tasks = open_tasks.filter(topic=claim.policy.topic)
+    if claim.candidates(moment).exists():
+        return Grab(reason=Reason.LEASED, retry_at=min(filter(None, [retry_at, moment + LOOK_AGAIN])))
+    if suiting(
+        open_tasks.filter(status=TaskStatus.ASSIGNED), queue=claim.queue, reviewer=claim.reviewer, now=moment
+    ).exists():
+        return Grab(reason=Reason.LEASED, retry_at=retry_at)
+    if open_tasks.exclude(status=TaskStatus.SCHEDULED).exists():
+        return Grab(reason=Reason.EXCLUDED, retry_at=retry_at)
+    return Grab(reason=Reason.EMPTY, retry_at=retry_at)

@@ -1,0 +1,116 @@
+"""What must always be true of assignments (see queues.invariants)."""
+
+from typing import Any
+
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+
+from assignments.models import Assignment, Exclusion
+from assignments.states import AssignmentStatus
+from queues.invariants import invariant
+from queues.models import Membership, Task
+from queues.states import CLOSED, LIVE_MAX, OPEN, TaskStatus
+
+LIVE, FINISHED = AssignmentStatus.CREATED, AssignmentStatus.FINISHED
+
+
+def _with_counts() -> QuerySet[Any, Any]:
+    """Tasks with the number of their `live` and `judged` assignments."""
+    return Task.objects.annotate(
+        live=Count("assignments", filter=Q(assignments__status=LIVE)),
+        judged=Count("assignments", filter=Q(assignments__status=FINISHED)),
+    )
+
+
+@invariant
+def slots_add_up() -> QuerySet[Any, Any]:
+    """While a task is open, its open slots, live assignments and judgments make up the judgments required."""
+    sum_ = F("open_slots") + F("live") + F("judged")
+    return _with_counts().filter(status__in=OPEN).exclude(judgments_required=sum_)
+
+
+@invariant
+def finished_means_judged() -> QuerySet[Any, Any]:
+    """A task is finished exactly when it has its judgments, but for those created with their answer (no judgment)."""
+    enough = Q(judged=F("judgments_required"))
+    return _with_counts().filter(
+        (Q(status=TaskStatus.FINISHED) & ~enough & ~Q(judged=0)) | (~Q(status=TaskStatus.FINISHED) & enough)
+    )
+
+
+@invariant
+def nothing_is_live_under_a_closed_task() -> QuerySet[Any, Any]:
+    """A closed task has no live assignment."""
+    return Assignment.objects.filter(status=LIVE, task__status__in=CLOSED)
+
+
+@invariant
+def one_live_assignment_a_slot() -> QuerySet[Any, Any]:
+    """A reviewer's live slot in a queue holds one assignment."""
+    slots = Assignment.objects.filter(status=LIVE).order_by().values("queue", "reviewer", "live_slot")
+    return slots.annotate(n=Count("id")).filter(n__gt=1)
+
+
+@invariant
+def nobody_is_over_capacity() -> QuerySet[Any, Any]:
+    """Nobody holds more of a queue's tasks than anyone may."""
+    held = Assignment.objects.filter(status=LIVE).order_by().values("queue", "reviewer")
+    return held.annotate(n=Count("id")).filter(n__gt=LIVE_MAX)
+
+
+@invariant
+def nobody_is_twice_on_a_task() -> QuerySet[Any, Any]:
+    """A person counts once for a task, live and finished together."""
+    counted = Assignment.objects.filter(status__in=[LIVE, FINISHED]).order_by().values("task", "reviewer")
+    return counted.annotate(n=Count("id")).filter(n__gt=1)
+
+
+@invariant
+def exclusions_are_honoured() -> QuerySet[Any, Any]:
+    """Nobody holds or judged a task from which they were excluded when they got it."""
+    excluded = Exclusion.objects.filter(
+        Q(until__isnull=True) | Q(until__gt=OuterRef("created_at")),
+        task=OuterRef("task"),
+        reviewer=OuterRef("reviewer"),
+    )
+    return Assignment.objects.filter(Exists(excluded), status__in=[LIVE, FINISHED])
+
+
+@invariant
+def a_lease_ends_with_its_task() -> QuerySet[Any, Any]:
+    """No live lease outlives its task."""
+    return Assignment.objects.filter(
+        Q(expire_at__isnull=True) | Q(expire_at__gt=F("task__expire_at")),
+        status=LIVE,
+        task__expire_at__isnull=False,
+    )
+
+
+@invariant
+def holders_may_review() -> QuerySet[Any, Any]:
+    """Whoever holds a task has review access to its queue."""
+    access = Membership.objects.reviewers().filter(queue=OuterRef("queue"), user=OuterRef("reviewer__user"))
+    return Assignment.objects.filter(~Exists(access), status=LIVE)
+
+
+@invariant
+def a_targeted_task_is_in_the_targets_hands() -> QuerySet[Any, Any]:
+    """A task with a target is held by nobody else."""
+    held = Assignment.objects.filter(status=LIVE, task__target_reviewer__isnull=False)
+    return held.exclude(reviewer__user=F("task__target_reviewer"))
+
+
+@invariant
+def an_assignment_is_of_its_tasks_queue() -> QuerySet[Any, Any]:
+    """The queue written on an assignment is its task's."""
+    return Assignment.objects.exclude(queue=F("task__queue"))
+
+
+@invariant
+def the_judge_is_named() -> QuerySet[Any, Any]:
+    """A task judged by one person names them; judged by several or by none, nobody."""
+    one = Assignment.objects.filter(task=OuterRef("pk"), status=FINISHED, reviewer__user=OuterRef("reviewer"))
+    judged = _with_counts().filter(status=TaskStatus.FINISHED)
+    return judged.filter(
+        (Q(judged=1, judgments_required=1) & (Q(reviewer__isnull=True) | ~Exists(one)))
+        | (~Q(judged=1) & Q(reviewer__isnull=False))
+    )

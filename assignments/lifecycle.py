@@ -1,0 +1,264 @@
+"""What becomes of an assignment. One function per transition; each locks the task first, which guards all that is live
+under it, refuses what is not live and in time, and writes events.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from assignments.exceptions import AssignmentClosed, LeaseExpired
+from assignments.models import Assignment, Exclusion
+from assignments.plurality import plurality
+from assignments.states import ENDING_EVENT, AssignmentStatus, EventType
+from queues import events, schemas, strategy, strictjson
+from queues.exceptions import InvalidInput
+from queues.lifecycle import SWEEP_BATCH, finish, give_slot_back, send_hook
+from queues.models import Event, Task
+from queues.states import LEASE_MIN_SECONDS, OPEN, SECONDS_MAX
+from queues.transactions import database_now, writer
+
+
+@dataclass(frozen=True)
+class Finalized:
+    """An assignment with its answer; `repeated` when it had this very answer before the call."""
+
+    assignment: Assignment
+    repeated: bool
+
+
+def event(
+    type_: EventType, assignment: Assignment, *, sequence: int, now: datetime, actor: Any = None, **delta: Any
+) -> Event:
+    """An event of an assignment, with the state that it and its locked task have after the change."""
+    task = assignment.task
+    delta |= {"status": assignment.status, "task_status": task.status, "open_slots": task.open_slots}
+    if type_ in (EventType.ASSIGNMENT_CREATED, EventType.ASSIGNMENT_EXTENDED):
+        delta["reviewer"] = assignment.reviewer_id
+        delta["expire_at"] = assignment.expire_at.isoformat() if assignment.expire_at else None
+    return Event(
+        type=type_,
+        object_type="assignment",
+        object_id=assignment.pk,
+        queue_id=assignment.queue_id,
+        task_id=assignment.task_id,
+        actor=events.actor_id(actor),
+        sequence=sequence,
+        delta=delta,
+        created_at=now,
+    )
+
+
+def _end(assignment: Assignment, to: AssignmentStatus, *, now: datetime, data: Any = None, reason: str = "") -> None:
+    """The guarded UPDATE behind every end of an assignment. Raises AssignmentClosed where it was not live."""
+    assignment.status, assignment.ended_at, assignment.data, assignment.reason = to, now, data, reason
+    assignment.live_slot = None
+    assignment.counted = True if to == AssignmentStatus.FINISHED else None
+    assignment.sequence += 1
+    fields = ("status", "ended_at", "data", "reason", "live_slot", "counted", "sequence")
+    values = {field: getattr(assignment, field) for field in fields}
+    if not Assignment.objects.filter(pk=assignment.pk, status=AssignmentStatus.CREATED).update(**values):
+        raise AssignmentClosed(f"Assignment {assignment.pk} is not live.")
+
+
+def _ending(assignment: Assignment, *, now: datetime, actor: Any = None, **delta: Any) -> Event:
+    status = AssignmentStatus(assignment.status)
+    if assignment.reason:
+        delta["reason"] = assignment.reason
+    return event(ENDING_EVENT[status], assignment, sequence=assignment.sequence, now=now, actor=actor, **delta)
+
+
+def _locked(assignment_id: int) -> Assignment:
+    """The assignment as it is once its task is locked. Raises Assignment.DoesNotExist."""
+    task_id = Assignment.objects.values_list("task_id", flat=True).get(pk=assignment_id)
+    task = Task.objects.locked().select_related("queue", "target_reviewer").get(pk=task_id)
+    assignment = Assignment.objects.select_related("reviewer__user", "queue").get(pk=assignment_id)
+    assignment.task = task
+    return assignment
+
+
+def _require_live(assignment: Assignment, now: datetime) -> None:
+    """Raise LeaseExpired or AssignmentClosed unless the assignment is live and in time."""
+    lapsed = assignment.expire_at is not None and assignment.expire_at <= now
+    if assignment.status == AssignmentStatus.EXPIRED or (assignment.status == AssignmentStatus.CREATED and lapsed):
+        raise LeaseExpired(f"The lease of assignment {assignment.pk} has ended.", expire_at=assignment.expire_at)
+    if assignment.status != AssignmentStatus.CREATED:
+        label = AssignmentStatus(assignment.status).label
+        raise AssignmentClosed(f"Assignment {assignment.pk} is {label}.", status_was=assignment.status)
+
+
+def finalize(*, assignment_id: int, data: Any, actor: Any = None, now: datetime | None = None) -> Finalized:
+    """Answer: the assignment is finished, and with the last judgment its task.
+
+    Repeating one's finalize with equal data (as canonical JSON) changes nothing. Raises Assignment.DoesNotExist,
+    InvalidInput, AssignmentClosed, LeaseExpired.
+    """
+    _check_answer(data, Assignment.objects.values_list("queue__output_schema", flat=True).get(pk=assignment_id))
+    return _finalize(assignment_id=assignment_id, data=data, actor=actor, now=now)
+
+
+def _check_answer(data: Any, schema: Any) -> None:
+    if data is None:
+        raise InvalidInput.at("/data", "An answer cannot be null.")
+    try:
+        strictjson.check(data)
+    except strictjson.StrictJSONError as error:
+        raise InvalidInput.at(f"/data{error.pointer}", error.detail) from None
+    if schema is not None and (faults := schemas.check_answer(schema, data)):
+        raise InvalidInput([{**fault, "pointer": f"/data{fault['pointer']}"} for fault in faults])
+
+
+@writer
+def _finalize(*, assignment_id: int, data: Any, actor: Any, now: datetime | None) -> Finalized:
+    assignment = _locked(assignment_id)
+    now = database_now(now)
+    if assignment.status == AssignmentStatus.FINISHED and strictjson.same(assignment.data, data):
+        return Finalized(assignment, repeated=True)
+    _require_live(assignment, now)
+    _end(assignment, AssignmentStatus.FINISHED, now=now, data=data)
+    task, closing = assignment.task, []
+    judgments = list(Assignment.objects.filter(task=task).judgments())
+    if len(judgments) == task.judgments_required:
+        alone = assignment.reviewer.user if len(judgments) == 1 else None
+        output = plurality([judgment.data for judgment in judgments])
+        closing = [finish(task, output_data=output, reviewer=alone, now=now, actor=actor)]
+    events.record([_ending(assignment, now=now, actor=actor), *closing])
+    if closing:
+        send_hook(task, now=now)
+    return Finalized(assignment, repeated=False)
+
+
+@writer
+def skip(
+    *, assignment_id: int, seconds_to_expire: int | None, actor: Any = None, now: datetime | None = None
+) -> Assignment:
+    """Hand a task back; it does not come to this reviewer again for so many seconds, or ever (None).
+
+    Raises Assignment.DoesNotExist, InvalidInput, AssignmentClosed, LeaseExpired.
+    """
+    if seconds_to_expire is not None and not 1 <= seconds_to_expire <= SECONDS_MAX:
+        raise InvalidInput.at("/seconds_to_expire", f"Must be from 1 to {SECONDS_MAX} seconds, or null for ever.")
+    assignment = _locked(assignment_id)
+    now = database_now(now)
+    _require_live(assignment, now)
+    until = None if seconds_to_expire is None else now + timedelta(seconds=seconds_to_expire)
+    _end(assignment, AssignmentStatus.SKIPPED, now=now)
+    Exclusion.objects.update_or_create(task=assignment.task, reviewer=assignment.reviewer, defaults={"until": until})
+    reopening = give_slot_back(assignment.task, now=now)
+    ending = _ending(assignment, now=now, actor=actor, until=until.isoformat() if until else None)
+    events.record([ending, *reopening])
+    return assignment
+
+
+@writer
+def extend(
+    *,
+    assignment_id: int,
+    seconds_to_expire: int | None = None,
+    expire_at: datetime | None = None,
+    actor: Any = None,
+    now: datetime | None = None,
+) -> Assignment:
+    """Move the end of a lease, to so many seconds from now or to a time.
+
+    At most the queue's longest lease from now, never after the task's own expiry, never to an earlier time than it had.
+
+    Raises Assignment.DoesNotExist, InvalidInput, AssignmentClosed, LeaseExpired.
+    """
+    wish = {
+        key: value
+        for key, value in (("seconds_to_expire", seconds_to_expire), ("expire_at", expire_at))
+        if value is not None
+    }
+    if not wish:
+        raise InvalidInput.at("/seconds_to_expire", "Say for how long: seconds_to_expire, or expire_at.")
+    assignment = _locked(assignment_id)
+    now = database_now(now)
+    longest = assignment.queue.max_lease_seconds
+    strategy.check(wish, max_lease=longest)
+    strategy.check_lease_end(expire_at, now=now, max_lease=longest)
+    _require_live(assignment, now)
+    end = expire_at or now + timedelta(seconds=seconds_to_expire or LEASE_MIN_SECONDS)
+    if assignment.task.expire_at is not None:
+        end = min(end, assignment.task.expire_at)
+    if assignment.expire_at is not None and end > assignment.expire_at:
+        _set_lease(assignment, end, now=now, actor=actor)
+    return assignment
+
+
+def _set_lease(assignment: Assignment, end: datetime, *, now: datetime, actor: Any) -> None:
+    assignment.expire_at = end
+    assignment.sequence += 1
+    Assignment.objects.filter(pk=assignment.pk).update(expire_at=end, sequence=assignment.sequence)
+    events.record(
+        [event(EventType.ASSIGNMENT_EXTENDED, assignment, sequence=assignment.sequence, now=now, actor=actor)]
+    )
+
+
+@writer
+def release(*, assignment_id: int, reason: str, actor: Any = None, now: datetime | None = None) -> Assignment:
+    """Take a live assignment back from its reviewer, for a reason they are shown; the slot is open again.
+
+    Raises Assignment.DoesNotExist, AssignmentClosed, LeaseExpired.
+    """
+    assignment = _locked(assignment_id)
+    now = database_now(now)
+    _require_live(assignment, now)
+    take_back([assignment], reason=reason, now=now, actor=actor)
+    return assignment
+
+
+def end_under(tasks: Iterable[Task], *, reason: str, now: datetime, actor: Any) -> None:
+    """End what is live under locked tasks that have just closed: expired where its time is over, else canceled."""
+    history = []
+    for assignment in under(tasks):
+        _end_early(assignment, reason=reason, now=now)
+        history.append(_ending(assignment, now=now, actor=actor))
+    events.record(history)
+
+
+def take_back(assignments: Iterable[Assignment], *, reason: str, now: datetime, actor: Any = None) -> None:
+    """End live assignments of open tasks that are locked (as `assignment.task`), and give their slots back."""
+    history = []
+    for assignment in assignments:
+        _end_early(assignment, reason=reason, now=now)
+        reopening = give_slot_back(assignment.task, now=now)
+        history += [_ending(assignment, now=now, actor=actor), *reopening]
+    events.record(history)
+
+
+def _end_early(assignment: Assignment, *, reason: str, now: datetime) -> None:
+    if assignment.expire_at is not None and assignment.expire_at <= now:
+        _end(assignment, AssignmentStatus.EXPIRED, now=now)
+    else:
+        _end(assignment, AssignmentStatus.CANCELED, now=now, reason=reason)
+
+
+def under(tasks: Iterable[Task]) -> list[Assignment]:
+    """The assignments that are live, in time or not, under locked tasks, each with its locked task; by id."""
+    by_id = {task.pk: task for task in tasks}
+    live = list(Assignment.objects.filter(task__in=by_id, status=AssignmentStatus.CREATED).order_by("id"))
+    for assignment in live:
+        assignment.task = by_id[assignment.task_id]
+    return live
+
+
+def shorten_leases(task: Task, *, now: datetime, actor: Any) -> None:
+    """No lease outlives its locked task: bring those under it down to the task's expiry."""
+    for assignment in under([task]):
+        if task.expire_at is not None and (assignment.expire_at is None or assignment.expire_at > task.expire_at):
+            _set_lease(assignment, task.expire_at, now=now, actor=actor)
+
+
+@writer
+def expire_assignments(*, queue_id: int | None = None, limit: int = SWEEP_BATCH, now: datetime | None = None) -> int:
+    """End up to `limit` assignments whose lease is over, and give their slots back; how many it was."""
+    moment = database_now(now)
+    lapsed = Assignment.objects.lapsed(moment)
+    if queue_id is not None:
+        lapsed = lapsed.filter(queue_id=queue_id)
+    task_ids = set(lapsed.order_by("expire_at").values_list("task_id", flat=True)[:limit])
+    tasks = list(Task.objects.filter(pk__in=task_ids, status__in=OPEN).locked(skip=True))
+    due = [assignment for assignment in under(tasks) if assignment.expire_at and assignment.expire_at <= moment]
+    take_back(due, reason="", now=moment)
+    return len(due)

@@ -1,0 +1,120 @@
+"""Reviewer, Assignment and Exclusion: fields and the constraints that make the claim exact whatever races.
+
+Rows are changed by claims.py and lifecycle.py alone.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from assignments.querysets import AssignmentQuerySet, ExclusionQuerySet, ReviewerQuerySet
+from assignments.states import AssignmentStatus
+from queues.models import Queue, Task
+from queues.people import email_of
+from queues.states import LIVE_MAX
+
+COUNTED = [AssignmentStatus.CREATED, AssignmentStatus.FINISHED]
+
+
+class Reviewer(models.Model):
+    """A user as one who answers. Made when first needed; kept as long as their answers."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(_("since"), editable=False)
+
+    objects = ReviewerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("reviewer")
+        verbose_name_plural = _("reviewers")
+
+    def __str__(self) -> str:
+        return email_of(self.user) or str(self.user)
+
+
+class Assignment(models.Model):
+    """One handing of one task to one reviewer. Every handing is a new row, so its id is the fencing token.
+
+    `live_slot`, 1–10 while live and null afterwards, is unique with queue and reviewer: that bounds what one person
+    holds. `counted`, true while live or finished and null otherwise, is unique with task and reviewer: that keeps the
+    judgments of a task from different people.
+    """
+
+    task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="assignments", db_index=False)
+    queue = models.ForeignKey(Queue, on_delete=models.PROTECT, related_name="+", db_index=False)
+    reviewer = models.ForeignKey(Reviewer, on_delete=models.PROTECT, related_name="assignments", db_index=False)
+    status = models.CharField(
+        _("status"), max_length=10, choices=AssignmentStatus.choices, default=AssignmentStatus.CREATED
+    )
+    created_at = models.DateTimeField(_("handed out"))
+    expire_at = models.DateTimeField(_("lease ends"), null=True)
+    ended_at = models.DateTimeField(_("ended"), null=True)
+    data = models.JSONField(_("answer"), null=True)
+    reason = models.CharField(_("reason"), max_length=200, blank=True, default="")
+    live_slot = models.PositiveSmallIntegerField(null=True)
+    counted = models.BooleanField(null=True, default=True)
+    sequence = models.PositiveIntegerField(default=0)
+
+    objects = AssignmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("assignment")
+        verbose_name_plural = _("assignments")
+        constraints = [
+            models.UniqueConstraint(
+                name="assignment_live_slot",
+                fields=["queue", "reviewer", "live_slot"],
+                condition=Q(live_slot__isnull=False),
+            ),
+            models.UniqueConstraint(name="assignment_counted", fields=["task", "reviewer"], condition=Q(counted=True)),
+            models.CheckConstraint(name="assignment_status_known", condition=Q(status__in=AssignmentStatus.values)),
+            models.CheckConstraint(
+                name="assignment_live_has_slot",
+                condition=Q(status=AssignmentStatus.CREATED, live_slot__range=(1, LIVE_MAX), ended_at__isnull=True)
+                | (~Q(status=AssignmentStatus.CREATED) & Q(live_slot__isnull=True, ended_at__isnull=False)),
+            ),
+            models.CheckConstraint(
+                name="assignment_counted_fits",
+                condition=Q(status__in=COUNTED, counted=True) | (~Q(status__in=COUNTED) & Q(counted__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="assignment_finished_has_data",
+                condition=Q(status=AssignmentStatus.FINISHED, data__isnull=False)
+                | (~Q(status=AssignmentStatus.FINISHED) & Q(data__isnull=True)),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                name="assignment_leases",
+                fields=["queue", "expire_at"],
+                condition=Q(status=AssignmentStatus.CREATED),
+            ),
+            models.Index(name="assignment_lapsing", fields=["expire_at"], condition=Q(status=AssignmentStatus.CREATED)),
+            models.Index(name="assignment_by_task", fields=["task", "status"]),
+            models.Index(name="assignment_by_reviewer", fields=["reviewer", "id"]),
+            models.Index(name="assignment_by_queue", fields=["queue", "status", "id"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}"
+
+
+class Exclusion(models.Model):
+    """This task is not for this reviewer until then (null: for ever): they skipped it, or its requester said so."""
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="exclusions", db_index=False)
+    reviewer = models.ForeignKey(Reviewer, on_delete=models.CASCADE, related_name="exclusions")
+    until = models.DateTimeField(_("until"), null=True)
+
+    objects = ExclusionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("exclusion")
+        verbose_name_plural = _("exclusions")
+        constraints = [models.UniqueConstraint(name="exclusion_once", fields=["task", "reviewer"])]
+
+    def __str__(self) -> str:
+        return f"{self.reviewer} / {self.task_id}"

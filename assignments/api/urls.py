@@ -1,0 +1,18 @@
+"""The API's addresses of this app, to be included below a version such as `api/v1/`, beside those of queues."""
+
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
+
+from assignments.api import views
+
+router = SimpleRouter()
+router.register("assignments", views.AssignmentViewSet, basename="crowd-assignment")
+router.register("reviewers", views.ReviewerViewSet, basename="crowd-reviewer")
+
+urlpatterns = [
+    path("", include(router.urls)),
+    path("queues/<str:queue_name>/grab/", views.GrabView.as_view(), name="crowd-queue-grab"),
+    path("queues/<str:queue_name>/stats/", views.StatsView.as_view(), name="crowd-queue-stats"),
+    path("tasks/<int:pk>/assign/", views.AssignView.as_view(), name="crowd-task-assign"),
+    path("tasks/<int:pk>/judgments/", views.JudgmentsView.as_view(), name="crowd-task-judgments"),
+]

@@ -1,0 +1,46 @@
+"""System checks of the site's settings. Each has an id, and says in a sentence what to do."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+
+@register("crowdsite")
+def environment_is_readable(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """crowdsite.E001: an environment variable whose value could not be read."""
+    return [
+        Error(
+            f"The environment variable {name} cannot be used: {' '.join(map(str, problems))}",
+            id="crowdsite.E001",
+        )
+        for name, problems in sorted(settings.CROWDSITE_ENVIRONMENT_ERRORS.items())
+    ]
+
+
+@register("crowdsite", deploy=True)
+def production_has_its_own_secret(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """crowdsite.E002: a site with a database server signs with the key that this machine made for itself."""
+    if settings.SECRET_KEY_IS_SET or not settings.DATABASE_URL:
+        return []
+    return [
+        Error(
+            "SECRET_KEY is not set.",
+            hint="With DATABASE_URL the site may run on several machines, which must share one key: set"
+            " SECRET_KEY to the same 50 or more random characters on each.",
+            id="crowdsite.E002",
+        )
+    ]
+
+
+@register("crowdsite")
+def ports_are_ports(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """crowdsite.E003: PORT or WS_PORT is out of range, or both are the same."""
+    problems: list[CheckMessage] = [
+        Error(f"{name} is {value}; a port is a number from 1 to 65535.", id="crowdsite.E003")
+        for name, value in (("PORT", settings.PORT), ("WS_PORT", settings.WS_PORT))
+        if value is not None and not 1 <= value <= 65535
+    ]
+    if settings.PORT == settings.WS_PORT:
+        problems.append(Error("PORT and WS_PORT must differ.", id="crowdsite.E003"))
+    return problems

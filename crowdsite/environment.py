@@ -1,0 +1,80 @@
+"""Reading what the environment says: the values that take more than one call of environs."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+from environs import EnvError
+
+SQLITE = "django.db.backends.sqlite3"
+POSTGRESQL = "django.db.backends.postgresql"
+
+# How long a writer waits for SQLite's only write lock, in seconds.
+SQLITE_WAIT = 20
+
+SQLITE_OPTIONS = {
+    # A deferred transaction that turns into a writer fails at once while another one writes; an immediate
+    # one waits.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": SQLITE_WAIT,
+    # FULL: an answer that was acknowledged is on the disk and survives a power cut, as on PostgreSQL. NORMAL would
+    # survive a killed process only; it makes 24,000 commits a second instead of 380, of which people need few.
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+}
+
+
+def database(url: str, pool_size: int | None = 0) -> dict[str, Any]:
+    """Return Django's settings of the database at `url` (sqlite:///path or postgres://…).
+
+    `pool_size` is the most connections that one process keeps open on PostgreSQL; 0 or None: no pool.
+    Raises EnvError, with a sentence, when the address cannot be read or names another kind of database.
+    """
+    try:
+        settings: dict[str, Any] = {**dj_database_url.parse(url)}
+    except (ValueError, KeyError) as problem:
+        raise EnvError(f"This is not the address of a database: {problem}.") from problem
+    options = settings.setdefault("OPTIONS", {})
+    if settings["ENGINE"] == SQLITE:
+        options.update(SQLITE_OPTIONS)
+    elif settings["ENGINE"] == POSTGRESQL:
+        if pool_size:
+            options["pool"] = pool(pool_size)
+    else:
+        raise EnvError("Only SQLite (sqlite:///path) and PostgreSQL (postgres://…) are supported.")
+    return settings
+
+
+def pool(size: int) -> dict[str, Any]:
+    """How psycopg keeps between 1 and `size` connections to PostgreSQL open in a process."""
+    return {"min_size": 1, "max_size": size}
+
+
+def redis(url: str) -> str:
+    """Return `url`, the address of a Redis or Valkey server, or "" for none.
+
+    Raises EnvError for another scheme.
+    """
+    if url and urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+        raise EnvError("Only redis://, rediss:// and unix:// addresses are supported.")
+    return url
+
+
+def kept_secret(path: Path) -> str:
+    """Return the secret kept in the file `path`, readable by its owner only; make it at the first call.
+
+    Two processes that start together get the same one: whoever comes second reads what the first wrote.
+    """
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(50))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text()

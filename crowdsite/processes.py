@@ -1,0 +1,84 @@
+"""What each process of the site runs when they are several: the servers and Celery.
+
+Each function runs in a process of its own, until SIGTERM.
+"""
+
+import socket
+from typing import Any
+
+from django.conf import settings
+from django.db import connections
+
+from crowdsite import environment
+from crowdsite.celery import app
+
+# How long open requests may take when the site ends, in seconds.
+PATIENCE = 5
+
+# Threads of the worker: its jobs wait for the database and the network, so threads do, and they leave no
+# processes behind.
+JOBS_AT_ONCE = 4
+
+
+def gunicorn(listener: socket.socket) -> None:
+    """Serve HTTP on `listener`: WEB_WORKERS processes of WEB_THREADS threads."""
+    from gunicorn.app.base import BaseApplication
+
+    from crowdsite.wsgi import application
+
+    class Application(BaseApplication):
+        def load_config(self) -> None:
+            for name, value in {
+                "bind": f"fd://{listener.fileno()}",
+                "worker_class": "gthread",
+                "workers": settings.WEB_WORKERS,
+                "threads": settings.WEB_THREADS,
+                "graceful_timeout": PATIENCE,
+                "loglevel": "warning",
+                "control_socket_disable": True,
+            }.items():
+                self.cfg.set(name, value)
+
+        def load(self) -> Any:
+            return application
+
+    pool_connections(settings.WEB_THREADS)
+    Application().run()
+
+
+def uvicorn(listener: socket.socket) -> None:
+    """Serve sockets (and HTTP, should it be asked) on `listener`."""
+    from uvicorn import Config, Server
+
+    pool_connections(settings.WEB_THREADS)
+    Server(Config("crowdsite.asgi:application", **uvicorn_options())).run(sockets=[listener])
+
+
+def uvicorn_options() -> dict[str, Any]:
+    """How uvicorn is run, in the embedded form too."""
+    return {
+        "lifespan": "off",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": PATIENCE,
+    }
+
+
+def worker() -> None:
+    """Carry out Celery's jobs."""
+    options = ["--loglevel", "WARNING", "--pool", "threads", "--concurrency", str(JOBS_AT_ONCE)]
+    app.start(["--quiet", "worker", *options, "--without-gossip", "--without-mingle"])
+
+
+def beat() -> None:
+    """Send the jobs of CELERY_BEAT_SCHEDULE when they are due."""
+    schedule = settings.DATA_DIR / "celerybeat-schedule"
+    app.start(["--quiet", "beat", "--loglevel", "WARNING", "--pidfile", "", "--schedule", str(schedule)])
+
+
+def pool_connections(size: int) -> None:
+    """Keep up to `size` PostgreSQL connections open in this process and in its children; none is open yet."""
+    for connection in connections.all():
+        if connection.vendor == "postgresql":
+            connection.settings_dict["OPTIONS"]["pool"] = environment.pool(size)

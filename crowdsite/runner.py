@@ -1,0 +1,104 @@
+"""What `manage.py serve` does: take the addresses, prepare the database, and serve until a signal comes."""
+
+import errno
+import signal
+import socket
+from typing import NoReturn
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.checks import Tags, run_checks
+from django.core.management import call_command
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
+from django.db.migrations.executor import MigrationExecutor
+
+from crowdsite.announce import Say
+
+# What asks for the end.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class CannotServe(Exception):
+    """The site cannot start, or a part of it has broken; the text is a sentence for the operator."""
+
+
+class Stopped(BaseException):
+    """SIGINT, SIGTERM or SIGHUP: not an Exception, so that nothing on the way takes it for a failure."""
+
+
+def serve(say: Say) -> None:
+    """Serve the site until a signal asks for the end, and tell `say` what goes on, a line at a time.
+
+    Raises CannotServe.
+    """
+    for number in SIGNALS:
+        signal.signal(number, stop)
+    try:
+        web = listen(settings.HOST, settings.PORT, "PORT")
+        prepare_database(say)
+        url = site_url()
+        if settings.EMBEDDED:
+            from crowdsite import embedded
+
+            embedded.run(web, url, say)
+        else:
+            from crowdsite import supervisor
+
+            sockets = listen(settings.HOST, settings.WS_PORT, "WS_PORT")
+            supervisor.run(web, sockets, url, say)
+    except Stopped:
+        pass
+    say("Crowdsite has stopped.")
+
+
+def stop(number: int, frame: object) -> NoReturn:
+    """Handle a signal that asks for the end: whatever the main thread is doing, it unwinds to `serve`."""
+    raise Stopped
+
+
+def listen(host: str, port: int, variable: str) -> socket.socket:
+    """Return a socket that listens on `host`:`port`; raises CannotServe.
+
+    `variable` is the environment variable that changes the port.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as problem:
+        listener.close()
+        if problem.errno == errno.EADDRINUSE:
+            raise CannotServe(
+                f"Port {port} of {host} is in use; choose another one, for example {variable}={port + 10}."
+            ) from problem
+        raise CannotServe(f"Cannot listen on port {port} of {host}: {problem.strerror}.") from problem
+    return listener
+
+
+def site_url() -> str:
+    """The address at which a person on this machine opens the site."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.HOST, settings.HOST)
+    return f"http://{host}:{settings.PORT}/"
+
+
+def prepare_database(say: Say) -> None:
+    """Check the database, apply missing migrations, and load the demo into an empty one (not with DEMO=0).
+
+    Raises CannotServe when the database does not answer or is not one that Crowdsite runs on.
+    """
+    try:
+        for problem in run_checks(tags=[Tags.database], databases=[DEFAULT_DB_ALIAS]):
+            if problem.is_serious():
+                raise CannotServe(problem.msg)
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            say("Migrating the database.")
+            call_command("migrate", interactive=False, verbosity=0)
+        if settings.LOAD_DEMO and not get_user_model()._default_manager.exists():
+            call_command("load_demo", url=site_url())
+    except DatabaseError as problem:
+        raise CannotServe(f"The database cannot be used: {str(problem).strip()}") from problem
+    finally:
+        connections.close_all()

@@ -1,0 +1,244 @@
+"""The site's settings, whatever may differ between two sites from the environment.
+
+A value that cannot be read is not a traceback here: it is collected in CROWDSITE_ENVIRONMENT_ERRORS and
+refused by the system checks of crowdsite/checks.py.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from csp.constants import NONE, SELF
+from environs import Env, EnvValidationError
+
+from crowdsite import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = Env(eager=False)
+env.add_parser("database", environment.database)
+env.add_parser("redis", environment.redis)
+
+DATA_DIR = Path(env.str("CROWDSITE_DATA_DIR", default="") or BASE_DIR / "var").absolute()
+DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+DATABASE_URL = env.str("DATABASE_URL", default="")
+REDIS_URL = env.redis("REDIS_URL", default="")
+EMBEDDED = not REDIS_URL
+
+# Who may ask, and how it is kept secret.
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY_IS_SET = bool(env.str("SECRET_KEY", default=""))
+SECRET_KEY = env.str("SECRET_KEY", default="") or environment.kept_secret(DATA_DIR / "secret_key")
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# HTTPS=1: everything is served over HTTPS. TRUST_PROXY=1: a proxy in front sets X-Forwarded-Proto.
+HTTPS = env.bool("HTTPS", default=False)
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+if env.bool("TRUST_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        # Tasks carry pictures as data URIs, and so do the icons of the API's pages.
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+INSTALLED_APPS = [
+    "crowdsite.apps.CrowdsiteConfig",
+    "routing.apps.RoutingConfig",
+    "pavilion.apps.PavilionConfig",
+    "assignments.apps.AssignmentsConfig",
+    "queues.apps.QueuesConfig",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "csp",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "crowdsite.urls"
+ASGI_APPLICATION = "crowdsite.asgi.application"
+WSGI_APPLICATION = "crowdsite.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# A pool of connections belongs to a long-lived server process; `serve` makes those of its own, and a server
+# that is started in another way has one with CROWDSITE_DB_POOL.
+DATABASES: dict[str, Any] = {
+    "default": env.database(
+        "DATABASE_URL",
+        default=f"sqlite:///{DATA_DIR / 'crowdsite.sqlite3'}",
+        pool_size=env.int("CROWDSITE_DB_POOL", default=0),
+    )
+    or {"ENGINE": "django.db.backends.dummy"}
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+
+LANGUAGE_CODE = "en"
+# The languages of our own texts; without the list Django's would follow the browser and ours would not.
+LANGUAGES = [("en", "English")]
+USE_I18N = True
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# Static files are served from where the apps keep them: there is nothing to collect before the first start.
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "queues.api.authentication.BearerAuthentication",
+        "queues.api.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["queues.api.parsers.StrictJSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "queues.api.pagination.Pages",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "queues.api.problems.exception_handler",
+    "DATETIME_FORMAT": "iso-8601",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    # The errors of a list name the items that have them; the other form is on its way out.
+    "LIST_SERIALIZER_ERRORS_AS_DICT": True,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Crowdsite",
+    "DESCRIPTION": "Human work handed to people, and their answers brought back.",
+    "VERSION": "1",
+    # Operations are grouped by the word after it.
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "TaskStatus": "queues.states.TaskStatus",
+        "AssignmentStatus": "assignments.states.AssignmentStatus",
+    },
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+CHANNEL_LAYERS: dict[str, Any] = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+if REDIS_URL:
+    CHANNEL_LAYERS["default"] = {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        # The layer blocks for 5 s, which is also redis-py's own time limit: without None idle consumers die.
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}]},
+    }
+
+# A message only wakes work: what there is to do stands in the database, and the next tick finds it too.
+CELERY_BROKER_URL = REDIS_URL or "memory://"
+if not REDIS_URL:
+    # How often the embedded worker looks for messages, in seconds.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.1}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    # A tick that nobody took within its own period is dropped, so a worker that was away is not flooded.
+    job: {"task": job, "schedule": seconds, "options": {"expires": seconds}}
+    for job, seconds in {
+        "queues.jobs.release_scheduled": 1.0,
+        "queues.jobs.expire_tasks": 1.0,
+        "queues.jobs.drain_archived": 1.0,
+        "assignments.jobs.expire_assignments": 1.0,
+        "queues.jobs.purge_idempotency": 3600.0,
+    }.items()
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "crowdsite": {"level": "INFO"},
+        # A warning for each 4xx, which are the caller's faults and fill the log.
+        "django.request": {"level": "ERROR"},
+        # A warning that memory:// names no host, at each start.
+        "kombu.connection": {"level": "ERROR"},
+    },
+}
+
+# Where the servers listen; `serve` reads these.
+HOST = env.str("CROWDSITE_HOST", default="127.0.0.1")
+PORT = env.int("PORT", default=8000)
+WS_PORT = env.int("WS_PORT", default=None) or (PORT or 0) + 1
+WEB_WORKERS = env.int("WEB_WORKERS", default=2)
+WEB_THREADS = env.int("WEB_THREADS", default=4)
+LOAD_DEMO = env.bool("DEMO", default=True)
+
+# What the apps ask a host for.
+CROWDSITE_USER_EMAIL_FIELD = env.str("CROWDSITE_USER_EMAIL_FIELD", default="email")
+CROWDSITE_ENCRYPTION_KEYS: list[str] = env.list("CROWDSITE_ENCRYPTION_KEYS", default=[])
+
+CROWDSITE_ENVIRONMENT_ERRORS: Any = {}
+try:
+    env.seal()
+except EnvValidationError as problem:
+    CROWDSITE_ENVIRONMENT_ERRORS = problem.error_messages

@@ -1,0 +1,129 @@
+"""Filling an empty site with the demo, and keeping what is needed to sign in to it."""
+
+import json
+import os
+import random
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.db import transaction
+
+from crowdsite.demo import digits
+from queues import administration, intake, members, tokens
+from queues.intake import TaskDraft
+from queues.models import Queue
+from queues.states import Role
+
+QUEUE = "digits"
+REVIEWERS = ("alice", "bob")
+SEED = 1998
+"""Of the tasks' order. The file begins 0, 1, 2, …: in its order a task's place would tell the answer."""
+
+INSTRUCTIONS = """\
+Each picture shows **one handwritten digit**. Choose the digit that its writer meant.
+
+- The pictures are small, eight by eight points: it helps to look from a little further away.
+- If two digits seem possible, choose the likelier one.
+- If you cannot tell at all, skip the task.
+"""
+
+INPUT_SCHEMA = {
+    "type": "object",
+    "required": ["image_url", "categories"],
+    "properties": {
+        "image_url": {"type": "string", "title": "Picture"},
+        "categories": {"type": "array", "items": {"type": "string"}, "minItems": 2},
+    },
+    "additionalProperties": False,
+}
+
+OUTPUT_SCHEMA = {
+    "type": "object",
+    "required": ["label"],
+    "properties": {"label": {"title": "Digit", "enum": list(digits.CATEGORIES)}},
+    "additionalProperties": False,
+}
+
+
+def load(*, url: str, file: Path) -> dict[str, Any] | None:
+    """Make the demo's users, queue and tasks, all or nothing; None where anybody uses the site already.
+
+    The answer, `{"url", "users": {name: {"password", "token"}}}`, is also written to `file`, which its owner
+    alone can read; passwords and tokens exist nowhere else.
+    """
+    with transaction.atomic():
+        if get_user_model()._default_manager.exists():
+            return None
+        users = {
+            "operator": _user("operator", is_staff=True, is_superuser=True),
+            "requester": _user("requester"),
+            **{name: _user(name) for name in REVIEWERS},
+        }
+        _fill_queue(users)
+        signing_in = {
+            "url": url,
+            "users": {name: _sign_in(user) for name, user in users.items()},
+        }
+        # Whatever hinders the writing undoes the rest; once it is committed, only a renaming is left.
+        draft = _write_draft(signing_in, file)
+    draft.replace(file)
+    return signing_in
+
+
+def _user(name: str, **flags: Any) -> Any:
+    return get_user_model()._default_manager.create_user(name, f"{name}@example.org", **flags)
+
+
+def _sign_in(user: Any) -> dict[str, str]:
+    password = secrets.token_hex(8)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    _, token = tokens.issue(user=user, name="demo")
+    return {"password": password, "token": token}
+
+
+def _fill_queue(users: dict[str, Any]) -> None:
+    requester = users["requester"]
+    requester.user_permissions.add(Permission.objects.get_by_natural_key("add_queue", Queue._meta.app_label, "queue"))
+    queue = administration.create_queue(
+        name=QUEUE,
+        actor=requester,
+        fields={
+            "alias": "Handwritten digits",
+            "description": "Which digit is it? 1,797 real ones, for trying things out.",
+            "instructions": INSTRUCTIONS,
+            "input_schema": INPUT_SCHEMA,
+            "output_schema": OUTPUT_SCHEMA,
+        },
+    )
+    members.grant(queue=queue, user=requester, role=Role.REQUESTER, actor=requester)
+    for name in REVIEWERS:
+        members.grant(queue=queue, user=users[name], role=Role.REVIEWER, actor=requester)
+    intake.create_tasks(queue=queue, requester=requester, drafts=_drafts())
+
+
+def _drafts() -> list[TaskDraft]:
+    """The digits in mixed order.
+
+    They carry no key of their own: the data set is public, and its numbers would be the answers.
+    """
+    shuffled = digits.read()
+    random.Random(SEED).shuffle(shuffled)
+    return [
+        TaskDraft(input_data={"image_url": digit.image_url, "categories": list(digits.CATEGORIES)})
+        for digit in shuffled
+    ]
+
+
+def _write_draft(signing_in: dict[str, Any], file: Path) -> Path:
+    """Write beside `file`. What `mkstemp` makes is its owner's alone from the first moment."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as draft:
+        json.dump(signing_in, draft, indent=2)
+        draft.write("\n")
+    return Path(name)

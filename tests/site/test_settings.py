@@ -1,0 +1,69 @@
+"""Settings come from the environment, and wrong ones are refused in a sentence with an id."""
+
+import stat
+
+import pytest
+from django.core.checks import run_checks
+from environs import EnvError
+
+from crowdsite import environment
+from tests.site.serving import manage
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"DATABASE_URL": "mysql://db.example/crowdsite"},
+            "(crowdsite.E001) The environment variable DATABASE_URL",
+        ),
+        ({"DATABASE_URL": "nonsense"}, "(crowdsite.E001) The environment variable DATABASE_URL"),
+        ({"REDIS_URL": "amqp://mq.example"}, "(crowdsite.E001) The environment variable REDIS_URL"),
+        ({"PORT": "eighty"}, "(crowdsite.E001) The environment variable PORT"),
+        ({"PORT": "70000"}, "(crowdsite.E003) PORT is 70000"),
+        ({"PORT": "8000", "WS_PORT": "8000"}, "(crowdsite.E003) PORT and WS_PORT must differ"),
+    ],
+)
+def test_a_wrong_value_is_refused(tmp_path, given, said):
+    done = manage("check", CROWDSITE_DATA_DIR=tmp_path, **given)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("url", ["mysql://db/x", "oracle://db/x", "no address", "", "http://example.org/"])
+def test_other_databases_are_refused(url):
+    with pytest.raises(EnvError):
+        environment.database(url)
+
+
+def test_production_wants_a_secret_key_of_its_own(settings):
+    settings.SECRET_KEY_IS_SET = False
+    settings.DATABASE_URL = "postgres://db.example/crowdsite"
+    assert "crowdsite.E002" in {
+        problem.id for problem in run_checks(tags=["crowdsite"], include_deployment_checks=True)
+    }
+    settings.SECRET_KEY_IS_SET = True
+    assert run_checks(tags=["crowdsite"], include_deployment_checks=True) == []
+
+
+def test_the_secret_key_is_made_once_and_is_private(tmp_path):
+    path = tmp_path / "secret_key"
+    secret = environment.kept_secret(path)
+    assert len(secret) >= 50
+    assert environment.kept_secret(path) == secret
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["secret_key"]
+
+
+def test_sqlite_writers_wait_and_answers_reach_the_disk():
+    options = environment.database("sqlite:////srv/crowdsite.sqlite3")["OPTIONS"]
+    assert options["transaction_mode"] == "IMMEDIATE"
+    assert options["timeout"] == 20
+    assert "synchronous=FULL" in options["init_command"]
+
+
+def test_postgresql_has_a_pool_only_where_one_is_asked_for():
+    url = "postgres://db.example/crowdsite"
+    assert "pool" not in environment.database(url)["OPTIONS"]
+    assert environment.database(url, pool_size=4)["OPTIONS"]["pool"]["max_size"] == 4

@@ -25,6 +25,8 @@ CLOSING_EVENT = {
     TaskStatus.EXPIRED: EventType.TASK_EXPIRED,
 }
 
+CHANGEABLE = ("priority", "topic", "target_reviewer_id", "schedule_to", "expire_at", "seconds_to_expire")
+
 
 def _move(task: Task, to: TaskStatus, *, now: datetime, fields: Iterable[str] = ()) -> None:
     """The guarded UPDATE behind every change of an open task: no row changes unless the old status allows the move.
@@ -159,9 +161,7 @@ def update_task(*, task_id: int, changes: dict[str, Any], actor: Any = None, now
     task = _locked(task_id)
     now = database_now(now)
     _check_changes(task, changes, now)
-    before = {
-        field: getattr(task, field) for field in ("priority", "topic", "target_reviewer_id", "schedule_to", "expire_at")
-    }
+    before = {field: getattr(task, field) for field in CHANGEABLE}
     for field in changes.keys() & {"topic", "target_reviewer", "schedule_to", "expire_at"}:
         setattr(task, field, changes[field])
     if "priority" in changes:
@@ -170,20 +170,24 @@ def update_task(*, task_id: int, changes: dict[str, Any], actor: Any = None, now
     if "expire_at" in changes:
         task.seconds_to_expire = None
     changed = {field: getattr(task, field) for field, old in before.items() if getattr(task, field) != old}
-    if not changed and "expire_at" not in changes:
+    if not changed:
         return task
-    delta = {field: value.isoformat() if isinstance(value, datetime) else value for field, value in changed.items()}
-    if delta.get("target_reviewer_id") is not None:
-        delta["target_reviewer_id"] = str(delta["target_reviewer_id"])
-    history = [events.of_task(EventType.TASK_UPDATED, task, now=now, actor=actor, **delta)]
-    fields = (*before, "seconds_to_expire")
+    history = [events.of_task(EventType.TASK_UPDATED, task, now=now, actor=actor, **_as_json(changed))]
     if "schedule_to" in changed:
-        history += _reschedule(task, now=now, actor=actor, fields=fields)
+        history += _reschedule(task, now=now, actor=actor)
     else:
-        _move(task, TaskStatus(task.status), now=now, fields=fields)
+        _move(task, TaskStatus(task.status), now=now, fields=CHANGEABLE)
     events.record(history)
     signals.task_changed.send(Task, task=task, fields=set(changed), actor=actor, now=now)
     return task
+
+
+def _as_json(changed: dict[str, Any]) -> dict[str, Any]:
+    """Changed values as an event's delta: times in RFC 3339, and the ids of users (integers or UUIDs) as text."""
+    shown = {field: value.isoformat() if isinstance(value, datetime) else value for field, value in changed.items()}
+    if shown.get("target_reviewer_id") is not None:
+        shown["target_reviewer_id"] = str(shown["target_reviewer_id"])
+    return shown
 
 
 def _check_changes(task: Task, changes: dict[str, Any], now: datetime) -> None:
@@ -199,22 +203,22 @@ def _check_changes(task: Task, changes: dict[str, Any], now: datetime) -> None:
         raise TaskInHands(f"Task {task.pk} has been handed to somebody, so it cannot be scheduled anew.")
 
 
-def _reschedule(task: Task, *, now: datetime, actor: Any, fields: Iterable[str]) -> list[Event]:
-    """Save the `fields` of a task that nobody was handed, with the status that its new `schedule_to` asks for.
+def _reschedule(task: Task, *, now: datetime, actor: Any) -> list[Event]:
+    """Save a changed task that nobody was handed, with the status that its new `schedule_to` asks for.
 
     In one UPDATE: a SCHEDULED task without a time does not exist for a moment.
     """
     later = task.schedule_to is not None and task.schedule_to > now
     to = TaskStatus.SCHEDULED if later else TaskStatus.AVAILABLE
     if task.status == to:
-        _move(task, to, now=now, fields=fields)
+        _move(task, to, now=now, fields=CHANGEABLE)
         return []
     if not later:
         start_expiry(task, now)
     type_ = EventType.TASK_SCHEDULED if later else EventType.TASK_AVAILABLE
     slots = {} if later else {"open_slots": task.open_slots}
     event = events.of_task(type_, task, now=now, actor=actor, status=to, **slots)
-    _move(task, to, now=now, fields=fields)
+    _move(task, to, now=now, fields=CHANGEABLE)
     return [event]
 
 

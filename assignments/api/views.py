@@ -88,7 +88,7 @@ class AssignView(ApiView):
     def post(self, request: Request, pk: int) -> Response:
         """Take a chosen task, one that a grab could hand to you."""
         reviewed = Queue.objects.alive().filter(
-            memberships__in=Membership.objects.reviewers().filter(user=request.user)
+            memberships__in=Membership.objects.reviewers().filter(user=request.user.pk)
         )
         seen = Task.objects.visible_to(request.user) | Task.objects.filter(queue__in=reviewed)
         task = get_object_or_404(seen.select_related("queue"), pk=pk)

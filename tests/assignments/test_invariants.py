@@ -1,0 +1,116 @@
+"""Each invariant, seen to fail once: break the data behind the writers' back, and its name is called."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from assignments.models import Assignment, Exclusion
+from queues import invariants
+from queues.models import Event, GlobalKey, Membership, Task
+from tests import cast
+
+pytestmark = pytest.mark.django_db
+
+NOW = timezone.now()
+LATER = NOW + timedelta(hours=1)
+
+
+def without_constraint(name: str) -> None:
+    """Take a constraint or unique index away until the test's transaction is rolled back."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"DROP INDEX {name}")
+
+
+def two_live_in_one_slot() -> None:
+    without_constraint("assignment_live_slot")
+    Assignment.objects.filter(live_slot=2).update(live_slot=1)
+
+
+def one_person_twice() -> None:
+    without_constraint("assignment_counted")
+    first, second = Assignment.objects.filter(status="CREATED")[:2]
+    Assignment.objects.filter(pk=second.pk).update(task=first.task_id)
+
+
+def more_than_anyone_may_hold() -> None:
+    without_constraint("assignment_live_slot")
+    held = Assignment.objects.filter(status="CREATED").first()
+    for task in cast.post(held.queue, 10):
+        Assignment(task=task, queue=held.queue, reviewer=held.reviewer, created_at=NOW, live_slot=9).save()
+
+
+BREAKS: list[tuple[str, Callable[[], object]]] = [
+    (
+        "history_tells_the_status",
+        lambda: Event.objects.filter(type="TASK_FINISHED").update(delta={"status": "EXPIRED"}),
+    ),
+    ("history_has_no_gap", lambda: Event.objects.filter(type="TASK_AVAILABLE").delete()),
+    ("history_is_complete", lambda: Task.objects.update(sequence=9)),
+    (
+        "a_closed_task_tells_nothing_more",
+        lambda: Event.objects.filter(type="TASK_CREATED").update(type="TASK_CANCELED"),
+    ),
+    ("a_target_may_review", lambda: Task.objects.filter(status="ASSIGNED").update(target_reviewer=cast.person("eve"))),
+    ("shown_keys_are_the_kept_ones", lambda: GlobalKey.objects.all().delete()),
+    ("slots_add_up", lambda: Assignment.objects.filter(status="CREATED").delete()),
+    (
+        "finished_means_judged",
+        lambda: Task.objects.filter(status="FINISHED", judgments_required=1).update(judgments_required=2),
+    ),
+    (
+        "nothing_is_live_under_a_closed_task",
+        lambda: Task.objects.filter(status="ASSIGNED").update(status="CANCELED"),
+    ),
+    ("one_live_assignment_a_slot", two_live_in_one_slot),
+    ("nobody_is_over_capacity", more_than_anyone_may_hold),
+    ("nobody_is_twice_on_a_task", one_person_twice),
+    (
+        "exclusions_are_honoured",
+        lambda: [
+            Exclusion.objects.create(task=held.task, reviewer=held.reviewer)
+            for held in Assignment.objects.filter(status="CREATED")
+        ],
+    ),
+    ("a_lease_ends_with_its_task", lambda: Task.objects.filter(status="ASSIGNED").update(expire_at=NOW)),
+    ("holders_may_review", lambda: Membership.objects.reviewers().delete()),
+    (
+        "a_targeted_task_is_in_the_targets_hands",
+        lambda: Task.objects.filter(status="ASSIGNED").update(target_reviewer=cast.person("bob")),
+    ),
+    ("an_assignment_is_of_its_tasks_queue", lambda: Assignment.objects.update(queue=cast.queue("other"))),
+    ("the_judge_is_named", lambda: Task.objects.filter(status="FINISHED").update(reviewer=cast.person("bob"))),
+]
+
+
+@pytest.fixture
+def history() -> None:
+    """A queue in which something happened: a judged task, two in alice's hands, one that waits."""
+    from assignments import lifecycle
+
+    queue = cast.queue()
+    alice = cast.join(queue, "alice")
+    cast.join(queue, "bob")
+    cast.post(queue, 4, global_keys=("batch:1",))
+    done = cast.grab(alice).assignments[0]
+    lifecycle.finalize(assignment_id=done.pk, data={"label": "3"})
+    cast.grab(alice, multitask_index=2)
+
+
+def test_a_history_made_by_the_writers_breaks_none(history: None) -> None:
+    assert invariants.broken() == {}
+
+
+@pytest.mark.parametrize(("name", "break_it"), BREAKS, ids=[name for name, _ in BREAKS])
+def test_broken_data_is_called_by_name(history: None, name: str, break_it: Callable[[], object]) -> None:
+    break_it()
+    assert name in invariants.broken()
+
+
+def test_every_invariant_was_seen_to_fail() -> None:
+    invariants.broken()
+    assert set(invariants.registry) == {name for name, _ in BREAKS}

@@ -16,8 +16,8 @@ from django.db import close_old_connections
 
 from crowdsite.announce import Say, announce
 from crowdsite.celery import app
+from crowdsite.ending import CannotServe
 from crowdsite.processes import PATIENCE, uvicorn_options
-from crowdsite.runner import CannotServe
 
 
 def run(listener: socket.socket, url: str, say: Say) -> None:

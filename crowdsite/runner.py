@@ -13,13 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from crowdsite.announce import Say
-
-# What asks for the end.
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class CannotServe(Exception):
-    """The site cannot start, or a part of it has broken; the text is a sentence for the operator."""
+from crowdsite.ending import SIGNALS, CannotServe
 
 
 class Stopped(BaseException):

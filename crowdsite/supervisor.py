@@ -20,7 +20,7 @@ from multiprocessing.context import ForkProcess
 
 from crowdsite import processes
 from crowdsite.announce import Say, announce
-from crowdsite.runner import SIGNALS, CannotServe
+from crowdsite.ending import SIGNALS, CannotServe
 
 logger = logging.getLogger(__name__)
 

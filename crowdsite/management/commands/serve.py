@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from crowdsite import runner
+from crowdsite import ending, runner
 
 
 class Command(BaseCommand):
@@ -23,5 +23,5 @@ class Command(BaseCommand):
         self.check(tags=["crowdsite"])
         try:
             runner.serve(say=lambda line: self.stdout.write(line))
-        except runner.CannotServe as problem:
+        except ending.CannotServe as problem:
             raise CommandError(str(problem)) from problem

@@ -26,7 +26,8 @@ from queues.querysets import TaskQuerySet
 from queues.states import LIVE_MAX, OPEN, TaskStatus
 from queues.transactions import database_now, is_unique_violation, sqlstate, writer
 
-RECLAIM_BATCH = 100
+CATCH_UP_BATCHES = 10
+PATIENT_LOOKS = 3
 LOCK_PATIENCE = "1s"
 LOCK_NOT_AVAILABLE = "55P03"
 LOOK_AGAIN = timedelta(seconds=1)
@@ -57,7 +58,10 @@ class Claim:
     def live(self) -> list[Assignment]:
         """What the reviewer holds of the queue, by id; leases that are over but not swept included."""
         rows = Assignment.objects.filter(queue=self.queue, reviewer=self.reviewer, status=AssignmentStatus.CREATED)
-        return list(rows.select_related("task__target_reviewer").order_by("id"))
+        held = list(rows.select_related("task__target_reviewer").order_by("id"))
+        for assignment in held:
+            assignment.queue = assignment.task.queue = self.queue
+        return held
 
     def candidates(self, moment: datetime) -> TaskQuerySet:
         """The tasks that may be handed out, in any order."""
@@ -65,18 +69,17 @@ class Claim:
         return tasks if self.policy.topic is None else tasks.filter(topic=self.policy.topic)
 
 
-def _check_call(call: Mapping[str, Any] | None, queue: Queue, now: datetime) -> None:
-    """Raise InvalidInput unless this queue can be asked in this way."""
-    if call:
-        strategy.check(call, max_lease=queue.max_lease_seconds)
-        strategy.check_lease_end(call.get("expire_at"), now=now, max_lease=queue.max_lease_seconds)
-
-
-def _prepare(*, membership: Membership, call: Mapping[str, Any] | None, now: datetime | None) -> Claim:
+def _prepare(
+    *, membership: Membership, call: Mapping[str, Any] | None, now: datetime | None, pointer: str = ""
+) -> Claim:
+    """Raises QueueArchived, InvalidInput (below `pointer`) unless this queue can be asked in this way."""
     queue, moment = membership.queue, database_now(now)
     if queue.archived_at is not None:
         raise QueueArchived(f"The queue {queue.name} was deleted.")
-    _check_call(call, queue, moment)
+    if call:
+        longest = queue.max_lease_seconds
+        strategy.check(call, pointer=pointer, max_lease=longest)
+        strategy.check_lease_end(call.get("expire_at"), now=moment, max_lease=longest, pointer=pointer)
     policy = strategy.resolve(
         member=membership.strategy,
         call=call,
@@ -94,15 +97,20 @@ def grab(*, membership: Membership, call: Mapping[str, Any] | None = None, now: 
     `membership`: the reviewer's, with its queue and user; `call`: the strategy asked for (see queues.strategy).
     Raises InvalidInput, QueueArchived, ReviewAccessLost.
     """
-    claim = _prepare(membership=membership, call=call, now=now)
+    return _grab(_prepare(membership=membership, call=call, now=now))
+
+
+def _grab(claim: Claim) -> Grab:
     if claim.queue.is_paused:
-        held = _in_time(claim.live(), database_now(now))
+        held = _in_time(claim.live(), database_now(claim.now))
         return Grab(held) if held else Grab(reason=Reason.PAUSED)
     _catch_up(claim)
     got = _fill_or_held(claim)
-    if not got and claim.candidates(database_now(now)).exists():
+    for _look in range(PATIENT_LOOKS):
+        if got or not claim.candidates(database_now(claim.now)).exists():
+            break
         got = _fill_patiently(claim)
-    return Grab(got) if got else _explain(claim, database_now(now))
+    return Grab(got) if got else _explain(claim, database_now(claim.now))
 
 
 def assign(
@@ -117,15 +125,15 @@ def assign(
     Raises Task.DoesNotExist, InvalidInput, QueueArchived, QueuePaused, NotAvailable, CapacityReached, ReviewAccessLost.
     """
     claim = _prepare(membership=membership, call=call, now=now)
-    if claim.queue.is_paused:
-        raise QueuePaused(f"The queue {claim.queue.name} is paused.")
     _catch_up(claim)
-    try:
-        return _assign(claim=claim, task_id=task_id)
-    except IntegrityError as error:
-        if not is_unique_violation(error):
-            raise
-        return _assign(claim=claim, task_id=task_id)
+    # Each violation is a slot that another request of the same reviewer won, and there are LIVE_MAX slots.
+    for _attempt in range(LIVE_MAX):
+        try:
+            return _assign(claim=claim, task_id=task_id)
+        except IntegrityError as error:
+            if not is_unique_violation(error):
+                raise
+    return _assign(claim=claim, task_id=task_id)
 
 
 def finalize_and_grab(
@@ -139,28 +147,41 @@ def finalize_and_grab(
 ) -> tuple[lifecycle.Finalized, Grab | None]:
     """Answer and, where `grab_next`, get the next work of the same queue in one call.
 
-    The strategy is checked before the answer is taken. A repeated answer gets no new task, and neither does one whose
-    giver may not review in the queue any more. Raises what `lifecycle.finalize` and `grab` do.
+    The strategy is checked before the answer is taken, and its errors are below "/strategy". A repeated answer gets no
+    new task, and neither does one whose giver may not review in the queue any more. Raises what `lifecycle.finalize`
+    does, and InvalidInput.
     """
-    membership = None
+    claim = None
     if grab_next:
         members = Membership.objects.reviewers().select_related("queue", "user")
         membership = members.filter(queue=assignment.queue_id, user=user, queue__archived_at__isnull=True).first()
-    if membership is not None:
-        _check_call(call, membership.queue, database_now(now))
+        if membership is not None:
+            claim = _prepare(membership=membership, call=call, now=now, pointer="/strategy")
     done = lifecycle.finalize(assignment_id=assignment.pk, data=data, actor=user, now=now)
-    if membership is None or done.repeated:
+    if claim is None or done.repeated:
         return done, None
-    return done, grab(membership=membership, call=call, now=now)
+    try:
+        return done, _grab(claim)
+    except ReviewAccessLost:
+        # It was lost after the answer was taken, which stands.
+        return done, None
 
 
 def _catch_up(claim: Claim) -> None:
-    """Do what the sweeps may not have done yet: take lapsed leases back, open what is due."""
+    """Do what the sweeps may not have done yet: take lapsed leases back, open what is due.
+
+    A sweep that lives leaves at most a second's worth; without one each grab does a share and the next goes on.
+    """
     moment = database_now(claim.now)
-    if Assignment.objects.lapsed(moment).filter(queue=claim.queue).exists():
-        lifecycle.expire_assignments(queue_id=claim.queue.pk, limit=RECLAIM_BATCH, now=claim.now)
-    if Task.objects.due(moment).filter(queue=claim.queue).exists():
-        release_scheduled(queue_id=claim.queue.pk, limit=RECLAIM_BATCH, now=claim.now)
+    overdue = (
+        (Assignment.objects.lapsed(moment), lifecycle.expire_assignments),
+        (Task.objects.due(moment), release_scheduled),
+    )
+    for rows, sweep in overdue:
+        if rows.filter(queue=claim.queue).exists():
+            for _batch in range(CATCH_UP_BATCHES):
+                if not sweep(queue_id=claim.queue.pk, now=claim.now):
+                    break
 
 
 def _in_time(live: list[Assignment], moment: datetime) -> list[Assignment]:
@@ -174,9 +195,16 @@ def _free_slots(live: list[Assignment], claim: Claim) -> list[int]:
 
 
 def _hold_access(claim: Claim) -> None:
-    """From here to the commit, a revocation of this reviewer's membership waits."""
-    if not access.hold_review_access(queue_id=claim.queue.pk, users={claim.membership.user_id}):
-        raise ReviewAccessLost(f"You may not review in {claim.queue.name} any more.")
+    """From here to the commit, a revocation of this reviewer's membership waits; and the queue is as it is now.
+
+    Raises ReviewAccessLost, QueueArchived.
+    """
+    queue = claim.queue
+    if not access.hold_review_access(queue_id=queue.pk, users={claim.membership.user_id}):
+        raise ReviewAccessLost(f"You may not review in {queue.name} any more.")
+    queue.is_paused, queue.archived_at = Queue.objects.values_list("is_paused", "archived_at").get(pk=queue.pk)
+    if queue.archived_at is not None:
+        raise QueueArchived(f"The queue {queue.name} was deleted.")
 
 
 def _fill_or_held(claim: Claim) -> list[Assignment]:
@@ -210,7 +238,7 @@ def _fill(*, claim: Claim, patient: bool = False) -> list[Assignment]:
     live = claim.live()
     held = _in_time(live, moment)
     slots = _free_slots(live, claim)[: max(0, claim.policy.multitask_index - len(held))]
-    if not slots:
+    if not slots or claim.queue.is_paused:
         return held
     tasks = _pick_one_waiting(claim, moment) if patient else _pick(claim, len(slots), moment)
     return held + _hand_out(tasks, slots, claim=claim, now=moment)
@@ -227,14 +255,18 @@ def _pick(claim: Claim, need: int, moment: datetime) -> list[Task]:
 
 
 def _pick_one_waiting(claim: Claim, moment: datetime) -> list[Task]:
-    """The next task, waited for a moment. Holds no other task while it waits, so nobody waits in a circle."""
+    """The next task, waited for a moment; none if it is gone by then.
+
+    It is chosen first and locked by its id: a query that waits for one row, finds it changed and goes on to the next
+    keeps the first one's lock, so two that come from both ends would wait in a circle.
+    """
+    candidates = claim.candidates(moment).order_by(*claim.policy.ordering()).values_list("pk", flat=True)
+    mine = list(candidates.filter(target_reviewer=claim.membership.user_id)[:1])
+    chosen = mine or list(candidates.filter(target_reviewer__isnull=True)[:1])
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_PATIENCE])
-    candidates = claim.candidates(moment).order_by(*claim.policy.ordering())
-    waiting = candidates.select_for_update(no_key=True, of=("self",))
-    mine = waiting.filter(target_reviewer=claim.membership.user_id)[:1]
-    return list(mine) or list(waiting.filter(target_reviewer__isnull=True)[:1])
+    return list(claim.candidates(moment).filter(pk__in=chosen).select_for_update(no_key=True, of=("self",)))
 
 
 def _hand_out(tasks: list[Task], slots: list[int], *, claim: Claim, now: datetime) -> list[Assignment]:
@@ -242,6 +274,10 @@ def _hand_out(tasks: list[Task], slots: list[int], *, claim: Claim, now: datetim
     assignments = []
     for task, slot in zip(tasks, slots, strict=False):
         take_slot(task, now=now)
+        # Whoever shows the task need not ask for what is known here.
+        task.queue = claim.queue
+        if task.target_reviewer_id is not None:
+            task.target_reviewer = claim.membership.user
         assignments.append(
             Assignment(
                 task=task,
@@ -268,6 +304,8 @@ def _hand_out(tasks: list[Task], slots: list[int], *, claim: Claim, now: datetim
 @writer
 def _assign(*, claim: Claim, task_id: int) -> Assignment:
     _hold_access(claim)
+    if claim.queue.is_paused:
+        raise QueuePaused(f"The queue {claim.queue.name} is paused.")
     task = Task.objects.locked().get(pk=task_id, queue=claim.queue)
     moment = database_now(claim.now)
     live = claim.live()
@@ -286,6 +324,8 @@ def _assign(*, claim: Claim, task_id: int) -> Assignment:
 
 def _explain(claim: Claim, moment: datetime) -> Grab:
     """Why nothing was handed out."""
+    if claim.queue.is_paused:
+        return Grab(reason=Reason.PAUSED)
     retry_at = next_chance(claim.queue, reviewer=claim.reviewer, topic=claim.policy.topic, now=moment)
     open_tasks = unexpired(Task.objects.filter(queue=claim.queue, status__in=OPEN), now=moment)
     if claim.policy.topic is not None:

@@ -13,7 +13,7 @@ from assignments.plurality import plurality
 from assignments.states import ENDING_EVENT, AssignmentStatus, EventType
 from queues import events, schemas, strategy, strictjson
 from queues.exceptions import InvalidInput
-from queues.lifecycle import SWEEP_BATCH, finish, give_slot_back, send_hook
+from queues.lifecycle import SWEEP_BATCH, expire, finish, give_slot_back, send_hook
 from queues.models import Event, Task
 from queues.states import LEASE_MIN_SECONDS, OPEN, SECONDS_MAX
 from queues.transactions import database_now, writer
@@ -93,7 +93,15 @@ def finalize(*, assignment_id: int, data: Any, actor: Any = None, now: datetime 
     Repeating one's finalize with equal data (as canonical JSON) changes nothing. Raises Assignment.DoesNotExist,
     InvalidInput, AssignmentClosed, LeaseExpired.
     """
-    _check_answer(data, Assignment.objects.values_list("queue__output_schema", flat=True).get(pk=assignment_id))
+    try:
+        _check_answer(data, Assignment.objects.values_list("queue__output_schema", flat=True).get(pk=assignment_id))
+    except InvalidInput:
+        # An answer that was taken may be repeated although the schema has changed since.
+        taken = Assignment.objects.judgments().filter(pk=assignment_id).select_related("task__queue", "reviewer__user")
+        given = taken.first()
+        if given is None or not strictjson.same(given.data, data):
+            raise
+        return Finalized(given, repeated=True)
     return _finalize(assignment_id=assignment_id, data=data, actor=actor, now=now)
 
 
@@ -218,13 +226,21 @@ def end_under(tasks: Iterable[Task], *, reason: str, now: datetime, actor: Any) 
 
 
 def take_back(assignments: Iterable[Assignment], *, reason: str, now: datetime, actor: Any = None) -> None:
-    """End live assignments of open tasks that are locked (as `assignment.task`), and give their slots back."""
-    history = []
+    """End live assignments of open tasks that are locked (as `assignment.task`), and give their slots back.
+
+    A task whose own time is over expires instead, with all that is live under it: it is nobody's to take any more.
+    """
+    history, overdue = [], {}
     for assignment in assignments:
+        if assignment.task.is_overdue(now):
+            overdue[assignment.task_id] = assignment.task
+            continue
         _end_early(assignment, reason=reason, now=now)
         reopening = give_slot_back(assignment.task, now=now)
         history += [_ending(assignment, now=now, actor=actor), *reopening]
     events.record(history)
+    if overdue:
+        expire(list(overdue.values()), now=now)
 
 
 def _end_early(assignment: Assignment, *, reason: str, now: datetime) -> None:

@@ -10,7 +10,7 @@ from queues import events, lifecycle, schemas, strategy
 from queues.exceptions import InvalidInput, QueueArchived, QueueNameTaken
 from queues.models import Membership, Queue
 from queues.states import EventType, Role
-from queues.transactions import database_now, writer
+from queues.transactions import database_now, is_unique_violation, writer
 
 CHANGEABLE = frozenset(
     {
@@ -32,7 +32,11 @@ CHANGEABLE = frozenset(
 
 def _check(queue: Queue, fields: frozenset[str] | set[str]) -> None:
     """Raise InvalidInput with every fault of these fields."""
-    errors: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = [
+        {"pointer": f"/{field.name}", "detail": "Cannot be null."}
+        for field in queue._meta.fields
+        if field.name in fields and not field.null and getattr(queue, field.name) is None
+    ]
     try:
         queue.clean_fields(exclude={field.name for field in queue._meta.fields} - fields)
     except ValidationError as error:
@@ -73,7 +77,9 @@ def create_queue(*, name: str, actor: Any, fields: dict[str, Any] | None = None,
     try:
         with transaction.atomic():
             queue.save(force_insert=True)
-    except IntegrityError:
+    except IntegrityError as error:
+        if not is_unique_violation(error):
+            raise
         raise QueueNameTaken(f"The name {name} is taken, perhaps by a queue that was deleted.") from None
     event.object_id = event.queue_id = queue.pk
     events.record([event])

@@ -47,7 +47,8 @@ def begin(*, user: Any, method: str, path: str, key: str, fingerprint: str, now:
         record = IdempotencyRecord.objects.select_for_update(no_key=True).get(**scope)
     moment = database_now(now)
     if record.created_at > moment - KEPT:
-        if record.fingerprint != fingerprint:
+        given_up = record.status is None and record.leased_until <= record.created_at
+        if record.fingerprint != fingerprint and not given_up:
             raise IdempotencyMismatch("This Idempotency-Key was used before, with another body.")
         if record.status is not None:
             return Turn(record=record.pk, fence=record.fence, answer=(record.status, record.body))
@@ -67,7 +68,7 @@ def complete(*, turn: Turn, status: int, body: Any) -> None:
 
 
 def abandon(*, turn: Turn) -> None:
-    """Give the turn up without an answer, so that the next try need not wait for the lease to end."""
+    """Give the turn up without an answer: the next try need not wait for the lease to end, and its body may differ."""
     mine = IdempotencyRecord.objects.filter(pk=turn.record, fence=turn.fence, status__isnull=True)
     mine.update(leased_until=F("created_at"))
 
@@ -77,4 +78,5 @@ def purge(*, now: datetime | None = None) -> int:
     """Delete up to PURGE_BATCH records older than a day; how many it was."""
     old = IdempotencyRecord.objects.filter(created_at__lte=database_now(now) - KEPT).order_by("created_at")
     ids = list(old.values_list("pk", flat=True)[:PURGE_BATCH])
-    return IdempotencyRecord.objects.filter(pk__in=ids).delete()[0]
+    # Asked again in the DELETE: a key that was taken anew meanwhile is young.
+    return old.order_by().filter(pk__in=ids).delete()[0]

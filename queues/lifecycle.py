@@ -4,6 +4,7 @@ The functions that take a `task` (take_slot, give_slot_back, finish) are for the
 the row locked, from `Task.objects.locked()`.
 """
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +17,8 @@ from queues.models import Event, Queue, Task
 from queues.priority import Change
 from queues.states import CLOSED, OPEN, TRANSITIONS, EventType, TaskStatus
 from queues.transactions import database_now, writer
+
+logger = logging.getLogger(__name__)
 
 SWEEP_BATCH = 500
 
@@ -96,10 +99,17 @@ def finish(task: Task, *, output_data: Any, reviewer: Any, now: datetime, actor:
 
 
 def send_hook(task: Task, *, now: datetime) -> None:
-    """Tell the floors above that a task with a hook closed, last of all and in a savepoint: host code may run there."""
-    if task.has_hook:
+    """Tell the floors above that a task with a hook closed, last of all and in a savepoint: host code may run there.
+
+    What it raises undoes what it did and is logged; the task stays closed.
+    """
+    if not task.has_hook:
+        return
+    try:
         with transaction.atomic():
             signals.task_hooked.send(Task, task=task, now=now)
+    except Exception:
+        logger.exception("The hook of task %s raised; the task stays closed.", task.pk)
 
 
 def _close(tasks: list[Task], to: TaskStatus, *, reason: str, now: datetime, actor: Any = None) -> None:
@@ -160,6 +170,8 @@ def update_task(*, task_id: int, changes: dict[str, Any], actor: Any = None, now
             raise InvalidInput.at("/target_reviewer", "Must be an active reviewer of this queue.")
     task = _locked(task_id)
     now = database_now(now)
+    if task.is_overdue(now):
+        raise TaskClosed(f"Task {task_id} has expired, and never changes again.")
     _check_changes(task, changes, now)
     before = {field: getattr(task, field) for field in CHANGEABLE}
     for field in changes.keys() & {"topic", "target_reviewer", "schedule_to", "expire_at"}:
@@ -246,12 +258,17 @@ def release_scheduled(*, queue_id: int | None = None, limit: int = SWEEP_BATCH, 
     return len(tasks)
 
 
+def expire(tasks: list[Task], *, now: datetime) -> None:
+    """Close locked tasks that are past their time, and end what is live under them, in the caller's transaction."""
+    _close(tasks, TaskStatus.EXPIRED, reason="", now=now)
+
+
 @writer
 def expire_tasks(*, limit: int = SWEEP_BATCH, now: datetime | None = None) -> int:
     """Expire up to `limit` open tasks that are past their time, with all that is live under them; how many it was."""
     now = database_now(now)
     tasks = list(Task.objects.overdue(now).locked(skip=True)[:limit])
-    _close(tasks, TaskStatus.EXPIRED, reason="", now=now)
+    expire(tasks, now=now)
     return len(tasks)
 
 

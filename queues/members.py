@@ -9,7 +9,7 @@ from queues import events, lifecycle, signals, strategy
 from queues.exceptions import InvalidInput, MembershipExists, QueueArchived
 from queues.models import Membership, Queue
 from queues.states import LIVE_MAX, EventType, Role
-from queues.transactions import database_now, writer
+from queues.transactions import database_now, is_unique_violation, writer
 
 
 def _check(*, role: str, chosen: Any, max_live: int | None, queue: Queue) -> None:
@@ -60,7 +60,9 @@ def grant(
             membership = Membership.objects.create(
                 queue=queue, user=user, role=role, strategy=strategy, max_live=max_live, created_at=now
             )
-    except IntegrityError:
+    except IntegrityError as error:
+        if not is_unique_violation(error):
+            raise
         raise MembershipExists(f"{user} is a {role} of {queue.name} already.") from None
     _tell(queue.pk, "granted", membership, actor=actor, now=now)
     return membership

@@ -3,6 +3,7 @@
 Rows are changed by the writers of this app alone (lifecycle, intake, administration, members, tokens, idempotency).
 """
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -265,6 +266,10 @@ class Task(models.Model):
     @property
     def is_open(self) -> bool:
         return self.status in OPEN
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether the task's time is over, swept or not."""
+        return self.expire_at is not None and self.expire_at <= now
 
 
 class GlobalKey(models.Model):

@@ -92,14 +92,16 @@ def check(strategy: Any, *, pointer: str = "", stored: bool = False, max_lease: 
         raise InvalidInput([{"pointer": f"{pointer}/{key}", "detail": detail} for key, detail in faults])
 
 
-def check_lease_end(until: datetime | None, *, now: datetime, max_lease: int | None) -> None:
-    """Raise InvalidInput unless a lease may end then: ten seconds away or more, at most the queue's longest lease."""
+def check_lease_end(until: datetime | None, *, now: datetime, max_lease: int | None, pointer: str = "") -> None:
+    """Raise InvalidInput, below `pointer`, unless a lease may end then: ten seconds away or more, at most the queue's
+    longest lease.
+    """
     if until is None:
         return
     if until < now + timedelta(seconds=LEASE_MIN_SECONDS):
-        raise InvalidInput.at("/expire_at", f"Must be at least {LEASE_MIN_SECONDS} seconds from now.")
+        raise InvalidInput.at(f"{pointer}/expire_at", f"Must be at least {LEASE_MIN_SECONDS} seconds from now.")
     if max_lease is not None and until > now + timedelta(seconds=max_lease):
-        raise InvalidInput.at("/expire_at", f"This queue's longest lease is {max_lease} seconds.")
+        raise InvalidInput.at(f"{pointer}/expire_at", f"This queue's longest lease is {max_lease} seconds.")
 
 
 def resolve(

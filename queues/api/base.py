@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
-from drf_spectacular.openapi import AutoSchema
 from rest_framework import exceptions
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import IsAuthenticated
@@ -20,6 +19,7 @@ from queues import idempotency, strictjson
 from queues.api import problems
 from queues.api.authentication import BearerAuthentication, SessionAuthentication
 from queues.api.filters import StrictFilterBackend
+from queues.api.openapi import ApiSchema
 from queues.api.pagination import Pages
 from queues.api.parsers import StrictJSONParser, require_length
 from queues.exceptions import IdempotencyLost, InvalidInput
@@ -42,7 +42,7 @@ class ApiView(GenericAPIView[Any]):
     renderer_classes = [JSONRenderer]
     pagination_class: type[Pages] | None = Pages
     filter_backends = [StrictFilterBackend]
-    schema = AutoSchema()
+    schema = ApiSchema()
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
     keeps_answers = True
 

@@ -67,7 +67,7 @@ class TruthFilter(filters.TypedChoiceFilter):
 
 @extend_schema_field({"type": "string"})
 class TextFilter(filters.CharFilter):
-    """Text as it is, spaces and all; given and empty, it asks for what is empty. The parameter is named as its field."""
+    """Text as it is, spaces and all; given and empty, it asks for what is empty. Parameter and field have one name."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strip=False, **kwargs)
@@ -85,6 +85,6 @@ class TextsFilter(filters.Filter):
     field_class = _Texts
 
 
-@extend_schema_field({"type": "array", "items": {"type": "string"}})
+@extend_schema_field({"type": "string"})
 class CommaSeparatedFilter(filters.BaseCSVFilter, filters.CharFilter):
     """Several texts, with commas between them."""

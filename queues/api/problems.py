@@ -16,6 +16,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, JsonResponse
 from rest_framework import exceptions
 from rest_framework.settings import api_settings
+from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.views import exception_handler as framework_handler
 from rest_framework.views import set_rollback
 
@@ -107,7 +108,15 @@ def stored_response(status: int, body: Mapping[str, Any]) -> JsonResponse:
 
 def _document(body: Mapping[str, Any], status: int, headers: Mapping[str, str] | None = None) -> JsonResponse:
     compact = {"separators": (",", ":")}
-    return JsonResponse(body, status=status, headers=headers, content_type=CONTENT_TYPE, json_dumps_params=compact)
+    # The framework's encoder shows times as every other answer does; Django's cuts them to milliseconds.
+    return JsonResponse(
+        body,
+        encoder=JSONEncoder,
+        status=status,
+        headers=headers,
+        content_type=CONTENT_TYPE,
+        json_dumps_params=compact,
+    )
 
 
 _FRAMEWORK: dict[type[exceptions.APIException], str] = {

@@ -209,7 +209,7 @@ class TokenSerializer(StrictSerializer):
     prefix = serializers.CharField(read_only=True)
     created_at = AwareDateTimeField(read_only=True)
     expires_at = AwareDateTimeField(required=False, allow_null=True)
-    last_used_at = AwareDateTimeField(read_only=True)
+    last_used_at = AwareDateTimeField(read_only=True, allow_null=True)
 
 
 class NewTokenSerializer(TokenSerializer):

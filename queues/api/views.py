@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
@@ -28,9 +27,12 @@ from queues.api.serializers import (
     as_draft,
 )
 from queues.exceptions import InvalidInput
-from queues.models import Membership, Queue, Task, Token
+from queues.models import QUEUE_NAME, Membership, Queue, Task, Token
 from queues.people import ANYONE, users_by_email
 from queues.states import Role
+
+NAME_IN_PATH = QUEUE_NAME.removeprefix(r"\A").removesuffix(r"\Z")
+"""What a queue's name looks like in an address. Nothing else reaches the database: PostgreSQL cannot look up a NUL."""
 
 LIST_MAX = 1000
 """How many tasks one request may create."""
@@ -65,7 +67,7 @@ class QueueViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
     serializer_class = QueueSerializer
     filterset_class = QueueFilter
     lookup_field = "name"
-    lookup_value_regex = r"[a-z0-9_-][a-z0-9_.-]*"
+    lookup_value_regex = NAME_IN_PATH
 
     def get_queryset(self) -> Any:
         return Queue.objects.visible_to(self.request.user)
@@ -94,6 +96,12 @@ class QueueViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         return queue
 
 
+def one_or_many(name: str, serializer: type[serializers.Serializer[Any]]) -> PolymorphicProxySerializer:
+    """In the API's schema: one of these, or a list of them."""
+    both: list[Any] = [serializer, serializer(many=True)]
+    return PolymorphicProxySerializer(name, both, resource_type_field_name=None, many=False)
+
+
 class QueueTasksView(mixins.ListModelMixin, ApiViewSet):
     """The tasks of a queue: those one may see, and a way to post more."""
 
@@ -109,13 +117,8 @@ class QueueTasksView(mixins.ListModelMixin, ApiViewSet):
         return seen.select_related("queue", "requester", "target_reviewer", "reviewer")
 
     @extend_schema(
-        request=PolymorphicProxySerializer(
-            "OneTaskOrMany",
-            [TaskDraftSerializer, TaskDraftSerializer(many=True)],
-            resource_type_field_name=None,
-            many=False,
-        ),
-        responses={201: TaskSerializer},
+        request=one_or_many("OneNewTaskOrMany", TaskDraftSerializer),
+        responses={201: one_or_many("OneTaskOrMany", TaskSerializer)},
     )
     def create(self, request: Request, queue_name: str) -> Response:
         """Post one task, or a list of up to 1,000: all or none. The answer is the task, or the list of them."""
@@ -219,7 +222,6 @@ class TokenViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         token, secret = tokens.issue(user=request.user, **fields)
         return Response({**TokenSerializer(token).data, "token": secret}, status=status.HTTP_201_CREATED)
 
-    @extend_schema(responses={204: OpenApiTypes.NONE})
     def destroy(self, request: Request, pk: str) -> Response:
         tokens.revoke(token=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,268 @@
+"""Who may do what: every address of the site × everybody × what is theirs and what is another's.
+
+One row for each method and address, one column for each person. 401: who are you; 404: not for your eyes, and then the
+answer is to the byte the one for what does not exist; 403: you see it and may not; else the status of success.
+
+The queue `digits` is managed by mia (the manager's column); rick (requester) and rosa post to it, alice (reviewer) and
+bob review in it. The queue `foreign` is somebody else's. Whose object a row is about stands behind its address:
+
+- mine: the person's own (their assignment, their token; the requester's task; the reviewer's own entry)
+- team: of the same queue, but another's (rosa's task, bob's assignment)
+- else: of the queue `foreign`, or of a person who has nothing to do with one
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import transaction
+from django.urls import URLResolver, get_resolver
+
+from queues import administration
+from tests import cast
+from tests.api.calling import ROOT, Caller
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE = ("anonymous", "stranger", "reviewer", "requester", "manager", "operator")
+
+TABLE = """
+method  address                                  whose  anonymous stranger reviewer requester manager operator
+GET     /                                        -      200       200      200      200       200     200
+POST    /                                        -      405       405      405      405       405     405
+GET     /healthz                                 -      200       200      200      200       200     200
+POST    /healthz                                 -      405       405      405      405       405     405
+GET     /readyz                                  -      200       200      200      200       200     200
+POST    /readyz                                  -      405       405      405      405       405     405
+GET     /api/schema/                             -      200       200      200      200       200     200
+GET     /api/docs/                               -      200       200      200      200       200     200
+
+GET     /api/v1/queues/                          -      401       200      200      200       200     200
+POST    /api/v1/queues/                          -      401       403      403      403       201     201
+GET     /api/v1/queues/{queue}/                  team   401       404      200      200       200     200
+GET     /api/v1/queues/{queue}/                  else   401       404      404      404       404     200
+PATCH   /api/v1/queues/{queue}/                  team   401       404      403      403       200     200
+PATCH   /api/v1/queues/{queue}/                  else   401       404      404      404       404     200
+DELETE  /api/v1/queues/{queue}/                  team   401       404      403      403       204     204
+DELETE  /api/v1/queues/{queue}/                  else   401       404      404      404       404     204
+GET     /api/v1/queues/{queue}/stats/            team   401       404      403      200       200     200
+GET     /api/v1/queues/{queue}/stats/            else   401       404      404      404       404     200
+POST    /api/v1/queues/{queue}/grab/             team   401       404      200      403       403     403
+POST    /api/v1/queues/{queue}/grab/             else   401       404      404      404       404     403
+GET     /api/v1/queues/{queue}/tasks/            team   401       404      200      200       200     200
+GET     /api/v1/queues/{queue}/tasks/            else   401       404      404      404       404     200
+POST    /api/v1/queues/{queue}/tasks/            team   401       404      403      201       201     201
+POST    /api/v1/queues/{queue}/tasks/            else   401       404      404      404       404     201
+
+GET     /api/v1/queues/{queue}/members/          team   401       404      403      403       200     200
+GET     /api/v1/queues/{queue}/members/          else   401       404      404      404       404     200
+POST    /api/v1/queues/{queue}/members/          team   401       404      403      403       201     201
+POST    /api/v1/queues/{queue}/members/          else   401       404      404      404       404     201
+GET     /api/v1/queues/{queue}/members/{member}/ team   401       404      403      403       200     200
+GET     /api/v1/queues/{queue}/members/{member}/ else   401       404      404      404       404     200
+PATCH   /api/v1/queues/{queue}/members/{member}/ team   401       404      403      403       200     200
+PATCH   /api/v1/queues/{queue}/members/{member}/ else   401       404      404      404       404     200
+DELETE  /api/v1/queues/{queue}/members/{member}/ team   401       404      403      403       204     204
+DELETE  /api/v1/queues/{queue}/members/{member}/ else   401       404      404      404       404     204
+
+GET     /api/v1/tasks/                           -      401       200      200      200       200     200
+GET     /api/v1/tasks/{task}/                    mine   401       404      404      200       200     200
+GET     /api/v1/tasks/{task}/                    team   401       404      404      404       200     200
+GET     /api/v1/tasks/{task}/                    else   401       404      404      404       404     200
+PATCH   /api/v1/tasks/{task}/                    mine   401       404      404      200       200     200
+PATCH   /api/v1/tasks/{task}/                    team   401       404      404      404       200     200
+PATCH   /api/v1/tasks/{task}/                    else   401       404      404      404       404     200
+POST    /api/v1/tasks/{task}/cancel/             mine   401       404      404      200       200     200
+POST    /api/v1/tasks/{task}/cancel/             team   401       404      404      404       200     200
+POST    /api/v1/tasks/{task}/cancel/             else   401       404      404      404       404     200
+GET     /api/v1/tasks/{task}/judgments/          mine   401       404      404      200       200     200
+GET     /api/v1/tasks/{task}/judgments/          team   401       404      404      404       200     200
+GET     /api/v1/tasks/{task}/judgments/          else   401       404      404      404       404     200
+POST    /api/v1/tasks/{task}/assign/             mine   401       404      200      403       403     403
+POST    /api/v1/tasks/{task}/assign/             team   401       404      200      404       403     403
+POST    /api/v1/tasks/{task}/assign/             else   401       404      404      404       404     403
+
+GET     /api/v1/assignments/                     -      401       200      200      200       200     200
+GET     /api/v1/assignments/{assignment}/        mine   401       404      200      404       200     200
+GET     /api/v1/assignments/{assignment}/        team   401       404      404      404       200     200
+GET     /api/v1/assignments/{assignment}/        else   401       404      404      404       404     200
+POST    /api/v1/assignments/{assignment}/finalize/ mine 401       404      200      404       403     403
+POST    /api/v1/assignments/{assignment}/finalize/ team 401       404      404      404       403     403
+POST    /api/v1/assignments/{assignment}/finalize/ else 401       404      404      404       404     403
+POST    /api/v1/assignments/{assignment}/skip/   mine   401       404      200      404       403     403
+POST    /api/v1/assignments/{assignment}/skip/   team   401       404      404      404       403     403
+POST    /api/v1/assignments/{assignment}/skip/   else   401       404      404      404       404     403
+POST    /api/v1/assignments/{assignment}/extend/ mine   401       404      200      404       403     403
+POST    /api/v1/assignments/{assignment}/extend/ team   401       404      404      404       403     403
+POST    /api/v1/assignments/{assignment}/extend/ else   401       404      404      404       404     403
+
+GET     /api/v1/reviewers/                       -      401       200      200      200       200     200
+GET     /api/v1/reviewers/{reviewer}/            mine   401       404      200      404       200     200
+GET     /api/v1/reviewers/{reviewer}/            team   401       404      404      404       200     200
+GET     /api/v1/reviewers/{reviewer}/            else   401       404      404      404       404     200
+
+GET     /api/v1/tokens/                          -      401       200      200      200       200     200
+POST    /api/v1/tokens/                          -      401       201      201      201       201     201
+GET     /api/v1/tokens/{token}/                  mine   401       200      200      200       200     200
+GET     /api/v1/tokens/{token}/                  else   401       404      404      404       404     404
+DELETE  /api/v1/tokens/{token}/                  mine   401       204      204      204       204     204
+DELETE  /api/v1/tokens/{token}/                  else   401       404      404      404       404     404
+"""
+
+BLOCKS = [[line.split() for line in block.splitlines()] for block in TABLE.strip().split("\n\n")]
+BLOCKS[0].pop(0)
+ROWS = [row for block in BLOCKS for row in block]
+
+GOOD_BODIES: dict[tuple[str, str], Any] = {
+    ("POST", "/api/v1/queues/"): {"name": "fresh"},
+    ("PATCH", "/api/v1/queues/{queue}/"): {"alias": "Fresh"},
+    ("POST", "/api/v1/queues/{queue}/tasks/"): {"input_data": 1},
+    ("POST", "/api/v1/queues/{queue}/members/"): {"user": "stan@example.org", "role": "requester"},
+    ("PATCH", "/api/v1/queues/{queue}/members/{member}/"): {"max_live": 2},
+    ("PATCH", "/api/v1/tasks/{task}/"): {"topic": "fresh"},
+    ("POST", "/api/v1/tasks/{task}/assign/"): {"multitask_index": 2},
+    ("POST", "/api/v1/assignments/{assignment}/finalize/"): {"data": 1},
+    ("POST", "/api/v1/assignments/{assignment}/skip/"): {"seconds_to_expire": None},
+    ("POST", "/api/v1/assignments/{assignment}/extend/"): {"seconds_to_expire": 600},
+    ("POST", "/api/v1/tokens/"): {"name": "fresh"},
+}
+
+MISSING: dict[str, Any] = {
+    "queue": "missing",
+    **dict.fromkeys(("member", "task", "assignment", "reviewer", "token"), 999_999),
+}
+
+NAMES = dict(zip(PEOPLE, (None, "stan", "alice", "rick", "mia", "olga"), strict=True))
+
+
+class World:
+    """The queues with what is in them. `things[whose]` are the names and ids that addresses are filled with."""
+
+    def __init__(self) -> None:
+        cast.person("olga", is_staff=True)
+        self.callers = {person: Caller(name) for person, name in NAMES.items()}
+        for name, codename in (("mia", "add_queue"), ("olga", "operate")):
+            cast.person(name).user_permissions.add(Permission.objects.get(codename=codename))
+        digits = cast.queue("digits")
+        foreign = administration.create_queue(name="foreign", actor=cast.person("fay"))
+        cast.join(digits, "rick", "requester")
+        cast.join(digits, "rosa", "requester")
+        reviewers = {
+            "mine": cast.join(digits, "alice"),
+            "team": cast.join(digits, "bob"),
+            "else": cast.join(foreign, "fred"),
+        }
+        self.things: dict[str, dict[str, Any]] = {"-": {}, "mine": {}, "team": {}, "else": {}}
+        work = (("mine", "rick"), ("team", "rosa"), ("else", "fay"))
+        for whose, by in work:
+            member = reviewers[whose]
+            cast.post(member.queue, by=by)
+            held = cast.grab(member).assignments[0]
+            self.things[whose] = {"assignment": held.pk, "reviewer": held.reviewer_id, "token": Caller("fay").token}
+        for whose, by in work:
+            member = reviewers[whose]
+            (task,) = cast.post(member.queue, by=by)
+            self.things[whose] |= {"queue": member.queue.name, "member": member.pk, "task": task.pk}
+
+    def ask(self, person: str, method: str, address: str, whose: str, **instead: Any) -> Any:
+        """One request, whose effect is undone."""
+        caller = self.callers[person]
+        filling = {**self.things[whose], **({"token": caller.token} if whose == "mine" else {}), **instead}
+        with transaction.atomic():
+            if not address.startswith(ROOT) and (name := NAMES[person]):
+                caller.client.force_login(cast.person(name))
+            answer = caller.call(method, address.format(**filling), GOOD_BODIES.get((method, address)))
+            transaction.set_rollback(True)
+        return answer
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    return World()
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block[0][1])
+def test_everybody_gets_what_the_table_says(world: World, block: list[list[str]]) -> None:
+    answered = []
+    for method, address, whose, *_ in block:
+        answers = {person: world.ask(person, method, address, whose) for person in PEOPLE}
+        answered.append([method, address, whose, *(str(answer.status_code) for answer in answers.values())])
+        for person, answer in answers.items():
+            if answer.status_code in (401, 404):
+                missing = world.ask(person, method, address, whose, **MISSING)
+                assert (answer.content, answer.headers) == (missing.content, missing.headers), (method, address, whose)
+    assert answered == block
+
+
+def addresses() -> Iterator[tuple[str, set[str]]]:
+    """Every address of the site with its methods, parameters as `{}`; the admin's have a test of their own."""
+
+    def walk(resolver: URLResolver, above: str) -> Iterator[tuple[str, Any]]:
+        for pattern in resolver.url_patterns:
+            below = above + re.sub(r"<[^>]*>|\(\?P<\w+>[^)]*\)", "{}", str(pattern.pattern)).strip("^$")
+            if isinstance(pattern, URLResolver):
+                if pattern.namespace != "admin":
+                    yield from walk(pattern, below)
+            else:
+                yield below, pattern.callback
+
+    for address, view in walk(get_resolver(), "/"):
+        if actions := getattr(view, "actions", None):
+            methods = {method.upper() for method in actions}
+        elif cls := getattr(view, "cls", None):
+            methods = {method.upper() for method in cls.http_method_names if hasattr(cls, method)}
+        else:
+            methods = {"GET", "POST"}
+        yield address, methods - {"HEAD", "OPTIONS"}
+
+
+def test_every_method_of_every_address_has_a_row() -> None:
+    there = {(method, address) for address, methods in addresses() for method in methods}
+    assert {(method, re.sub(r"{\w+}", "{}", address)) for method, address, *_ in ROWS} == there
+
+
+def test_every_row_stands_once() -> None:
+    assert len({tuple(row[:3]) for row in ROWS}) == len(ROWS)
+
+
+def test_what_an_address_does_not_know_is_405_for_those_with_a_name_and_401_for_the_others(world: World) -> None:
+    known = dict(addresses())
+    for address in {address for _method, address, *_ in ROWS if address.startswith(ROOT)}:
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - known[re.sub(r"{\w+}", "{}", address)]:
+            statuses = [world.ask(person, method, address, "else").status_code for person in PEOPLE]
+            assert statuses == [401, *[405] * 5], (method, address)
+
+
+def test_options_tell_everybody_with_a_name_the_same(world: World) -> None:
+    for address in {address for _method, address, *_ in ROWS if address.startswith(ROOT)}:
+        answers = [world.ask(person, "OPTIONS", address, "else") for person in PEOPLE]
+        missing = world.ask("stranger", "OPTIONS", address, "else", **MISSING)
+        assert answers[0].status_code == 401
+        assert {(answer.status_code, answer.content) for answer in answers[1:]} == {(200, missing.content)}, address
+
+
+def admin_addresses() -> list[str]:
+    (admin,) = (resolver for resolver in get_resolver().url_patterns if getattr(resolver, "namespace", "") == "admin")
+
+    def walk(resolver: Any, above: str) -> Iterator[str]:
+        for pattern in resolver.url_patterns:
+            below = above + re.sub(r"<[^>]*>|\(\?P<\w+>[^)]*\)", "1", str(pattern.pattern)).strip("^$")
+            yield from walk(pattern, below) if isinstance(pattern, URLResolver) else [below]
+
+    return sorted(set(walk(admin, "/admin/")) - {"/admin/login/", "/admin/logout/"})
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_admin_shows_nothing_but_its_login_to_those_who_are_not_staff(world: World, method: str) -> None:
+    for address in admin_addresses():
+        for person in PEOPLE[:-1]:
+            answer = world.ask(person, method, address, "-")
+            if answer.status_code != 405:
+                assert answer.status_code == 302, (person, address)
+                assert answer.headers["Location"] == f"/admin/login/?next={address}"
+
+
+def test_the_admin_opens_to_staff(world: World) -> None:
+    assert world.ask("operator", "GET", "/admin/", "-").status_code == 200

@@ -1,0 +1,143 @@
+"""The OpenAPI schema at /api/schema/ and its pages at /api/docs/."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.core.management import call_command
+from jsonschema import Draft202012Validator
+
+from tests.api.calling import Caller
+from tests.api.test_authorization import addresses
+
+ROOT = "/api/v1/"
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The schema, as the management command writes it; a warning of the generator's is an error."""
+    file: Path = tmp_path_factory.mktemp("schema") / "schema.yml"
+    call_command("spectacular", "--validate", "--fail-on-warn", "--file", file)
+    return yaml.safe_load(file.read_text())
+
+
+def operations(described: Any) -> dict[str, Any]:
+    """Everything that can be asked, by method and address."""
+    return {
+        f"{method.upper()} {re.sub(r'{[^}]*}', '{}', path)}": operation
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_every_address_of_the_api_is_described(described: Any) -> None:
+    there = {
+        f"{method} {address}" for address, methods in addresses() for method in methods if address.startswith(ROOT)
+    }
+    assert set(operations(described)) == there
+
+
+def test_every_operation_has_a_name_of_its_own(described: Any) -> None:
+    names = [operation["operationId"] for operation in operations(described).values()]
+    assert len(set(names)) == len(names)
+    assert not [name for name in names if re.search(r"_\d+$", name)]
+
+
+def test_every_operation_tells_of_refusals(described: Any) -> None:
+    for operation in operations(described).values():
+        assert operation["responses"]["default"]["content"].keys() == {"application/problem+json"}
+
+
+def test_every_change_but_a_new_token_takes_an_idempotency_key(described: Any) -> None:
+    for name, operation in operations(described).items():
+        takes = "Idempotency-Key" in [parameter["name"] for parameter in operation.get("parameters", [])]
+        assert takes == (not name.startswith("GET") and "/tokens/" not in name), name
+
+
+@pytest.mark.parametrize(
+    ("operation", "status"),
+    [
+        ("POST /api/v1/queues/", "201"),
+        ("POST /api/v1/queues/{}/tasks/", "201"),
+        ("POST /api/v1/queues/{}/members/", "201"),
+        ("POST /api/v1/tokens/", "201"),
+        ("POST /api/v1/queues/{}/grab/", "200"),
+        ("POST /api/v1/tasks/{}/cancel/", "200"),
+        ("POST /api/v1/assignments/{}/finalize/", "200"),
+        ("PATCH /api/v1/tasks/{}/", "200"),
+        ("DELETE /api/v1/queues/{}/", "204"),
+        ("DELETE /api/v1/tokens/{}/", "204"),
+    ],
+)
+def test_the_status_of_success(described: Any, operation: str, status: str) -> None:
+    assert set(operations(described)[operation]["responses"]) == {status, "default"}
+
+
+def test_the_filters_are_described_with_their_types(described: Any) -> None:
+    parameters = {each["name"]: each["schema"] for each in operations(described)["GET /api/v1/tasks/"]["parameters"]}
+    assert parameters["priority__gte"] == {"type": "integer"}
+    assert parameters["created_at__lte"] == {"type": "string", "format": "date-time"}
+    assert parameters["global_keys"] == {"type": "array", "items": {"type": "string"}}
+    assert parameters["target_reviewer__not__in"] == {"type": "array", "items": {"type": "string"}}
+    assert parameters["topic"] == {"type": "string"}
+    queues = {each["name"]: each["schema"] for each in operations(described)["GET /api/v1/queues/"]["parameters"]}
+    assert queues["is_paused"] == {"type": "boolean"}
+
+
+def fits(described: Any, operation: str, answer: Any) -> None:
+    """Fail unless an answer of success is as its operation describes it."""
+    (status,) = set(operations(described)[operation]["responses"]) - {"default"}
+    schema = operations(described)[operation]["responses"][status]["content"]["application/json"]["schema"]
+    full = {**json_schema(schema), "components": json_schema(described["components"])}
+    assert [error.message for error in Draft202012Validator(full).iter_errors(answer)] == []
+
+
+def json_schema(openapi: Any) -> Any:
+    """A part of an OpenAPI 3.0 document as JSON Schema, which has no `nullable`."""
+    if isinstance(openapi, list):
+        return [json_schema(each) for each in openapi]
+    if not isinstance(openapi, dict):
+        return openapi
+    plain = {key: json_schema(value) for key, value in openapi.items() if key != "nullable"}
+    return {"anyOf": [plain, {"type": "null"}]} if openapi.get("nullable") is True else plain
+
+
+def test_answers_are_as_described(described: Any, mia: Caller, rick: Caller, alice: Caller, digits: Any) -> None:
+    fits(described, "POST /api/v1/queues/", mia.post("queues/", {"name": "pets"}, 201))
+    fits(described, "GET /api/v1/queues/", mia.get("queues/"))
+    members = mia.get("queues/digits/members/")
+    fits(described, "GET /api/v1/queues/{}/members/", members)
+    tasks = "POST /api/v1/queues/{}/tasks/"
+    fits(described, tasks, rick.post("queues/digits/tasks/", {"input_data": 1}, 201))
+    fits(described, tasks, rick.post("queues/digits/tasks/", [{"input_data": []}, {"input_data": {}}], 201))
+    got = alice.post("queues/digits/grab/")
+    fits(described, "POST /api/v1/queues/{}/grab/", got)
+    held = got["assignments"][0]
+    done = alice.post(f"assignments/{held['id']}/finalize/", {"data": "x", "assign_new_task": True})
+    fits(described, "POST /api/v1/assignments/{}/finalize/", done)
+    following = done["next"]["assignments"][0]
+    skipped = alice.post(f"assignments/{following['id']}/skip/", {"seconds_to_expire": 60})
+    fits(described, "POST /api/v1/assignments/{}/skip/", skipped)
+    fits(described, "GET /api/v1/assignments/", mia.get("assignments/"))
+    fits(described, "GET /api/v1/tasks/", rick.get("tasks/"))
+    fits(described, "GET /api/v1/tasks/{}/judgments/", rick.get(f"tasks/{held['task']['id']}/judgments/"))
+    fits(described, "GET /api/v1/queues/{}/stats/", rick.get("queues/digits/stats/"))
+    fits(described, "GET /api/v1/reviewers/", mia.get("reviewers/"))
+    fits(described, "POST /api/v1/tokens/", mia.post("tokens/", {"name": "robot"}, 201))
+    fits(described, "GET /api/v1/tokens/", mia.get("tokens/"))
+
+
+def test_a_refusal_is_as_described(described: Any, rick: Caller, digits: Any) -> None:
+    refused = rick.post("queues/digits/tasks/", [{"input_data": 1, "priority": 1}], 400)
+    problem = json_schema(described["components"]["schemas"]["Problem"])
+    assert [error.message for error in Draft202012Validator(problem).iter_errors(refused)] == []
+
+
+def test_the_site_serves_the_schema_and_its_pages(client: Any) -> None:
+    assert client.get("/api/schema/").status_code == 200
+    page = client.get("/api/docs/")
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert b"http://" not in page.content.replace(b"http://www.w3.org", b"")
+    assert b"https://" not in page.content

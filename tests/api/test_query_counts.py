@@ -1,0 +1,125 @@
+"""How many statements a request sends. A number that grows is a decision, not an accident: change it and say why."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from queues.models import Token
+from tests import cast
+from tests.api.calling import Caller
+
+pytestmark = pytest.mark.django_db
+
+OURS = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "ROLLBACK")
+
+
+@contextmanager
+def statements(caller: Caller) -> Iterator[list[str]]:
+    """Fill the list with what is sent inside the block: savepoints (transactions, outside tests) are left out, and so
+    are the questions for the time that PostgreSQL alone is asked. The token's use was noted before.
+    """
+    caller.get("tokens/")
+    assert Token.objects.get(pk=caller.token).last_used_at
+    sent: list[str] = []
+    with CaptureQueriesContext(connection) as captured:
+        yield sent
+    for query in captured.captured_queries:
+        sql = query["sql"]
+        if not sql.startswith((*OURS, "SELECT statement_timestamp()")):
+            sent.append(sql)
+
+
+def counted(sent: list[str]) -> tuple[int, int]:
+    """How many statements read and how many write."""
+    writing = [sql for sql in sent if sql.split()[0] in ("INSERT", "UPDATE", "DELETE")]
+    return len(sent) - len(writing), len(writing)
+
+
+@pytest.fixture
+def work(alice: Caller, digits: Any) -> Any:
+    """A queue with sixty tasks, which alice has worked in before."""
+    cast.post(digits, 60)
+    held = alice.post("queues/digits/grab/")["assignments"][0]
+    alice.post(f"assignments/{held['id']}/finalize/", {"data": 1})
+    return digits
+
+
+def test_a_grab(alice: Caller, work: Any) -> None:
+    with statements(alice) as sent:
+        alice.post("queues/digits/grab/")
+    assert counted(sent) == (10, 4), "\n".join(sent)
+
+
+def test_a_grab_of_ten(alice: Caller, work: Any) -> None:
+    cast.post(work, 5, target_reviewer="alice@example.org")
+    with statements(alice) as sent:
+        alice.post("queues/digits/grab/", {"multitask_index": 10})
+    assert counted(sent) == (10, 13), "\n".join(sent)
+
+
+def test_a_grab_of_what_is_held(alice: Caller, work: Any) -> None:
+    cast.post(work, 5, target_reviewer="alice@example.org")
+    alice.post("queues/digits/grab/", {"multitask_index": 10})
+    with statements(alice) as sent:
+        alice.post("queues/digits/grab/", {"multitask_index": 10})
+    assert counted(sent) == (8, 0), "\n".join(sent)
+
+
+def test_a_finalize(alice: Caller, work: Any) -> None:
+    held = alice.post("queues/digits/grab/")["assignments"][0]
+    with statements(alice) as sent:
+        alice.post(f"assignments/{held['id']}/finalize/", {"data": 1})
+    assert counted(sent) == (7, 4), "\n".join(sent)
+
+
+def test_a_finalize_with_the_next_task(alice: Caller, work: Any) -> None:
+    held = alice.post("queues/digits/grab/")["assignments"][0]
+    with statements(alice) as sent:
+        alice.post(f"assignments/{held['id']}/finalize/", {"data": 1, "assign_new_task": True})
+    assert counted(sent) == (16, 8), "\n".join(sent)
+
+
+def test_a_list_of_fifty_tasks(mia: Caller, work: Any) -> None:
+    with statements(mia) as sent:
+        assert len(mia.get("tasks/", queue="digits")["results"]) == 50
+    assert counted(sent) == (4, 0), "\n".join(sent)
+
+
+def test_a_list_of_assignments(mia: Caller, work: Any) -> None:
+    for name in ("bob", "carol", "dave"):
+        cast.grab(cast.join(work, name), multitask_index=10)
+    with statements(mia) as sent:
+        assert len(mia.get("assignments/")["results"]) == 31
+    assert counted(sent) == (4, 0), "\n".join(sent)
+
+
+def test_a_list_of_judgments(rick: Caller, work: Any) -> None:
+    (task,) = cast.post(work, judgments_required=20)
+    for number in range(20):
+        name = f"judge{number}"
+        cast.join(work, name)
+        held = Caller(name).post(f"tasks/{task.pk}/assign/")["assignment"]
+        Caller(name).post(f"assignments/{held['id']}/finalize/", {"data": 1})
+    with statements(rick) as sent:
+        assert len(rick.get(f"tasks/{task.pk}/judgments/")["results"]) == 20
+    assert counted(sent) == (5, 0), "\n".join(sent)
+
+
+def test_a_list_of_members(mia: Caller, work: Any) -> None:
+    for number in range(20):
+        cast.join(work, f"judge{number}")
+    with statements(mia) as sent:
+        assert len(mia.get("queues/digits/members/")["results"]) == 23
+    assert counted(sent) == (6, 0), "\n".join(sent)
+
+
+def test_a_list_of_a_thousand_new_tasks(rick: Caller, work: Any, backend: str) -> None:
+    body = [{"input_data": n, "global_keys": [str(n)], "exclude_reviewers": ["alice@example.org"]} for n in range(1000)]
+    with statements(rick) as sent:
+        rick.post("queues/digits/tasks/", body, 201)
+    # SQLite takes 999 parameters a statement, so it needs more of them.
+    assert counted(sent) == (8, {"sqlite": 50, "postgresql": 14}[backend]), "\n".join(sent)

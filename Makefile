@@ -12,7 +12,7 @@ PRODUCTION := DATABASE_URL=postgres://db.example/crowdsite REDIS_URL=redis://db.
   ALLOWED_HOSTS=crowdsite.example SECRET_KEY=$$(head -c 64 /dev/urandom | base64 | tr -d '\n')
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format requirements wheel clean
+.PHONY: help install run test guards check format requirements wheel clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ run: $(SITE_STAMP) ## install, migrate, load the demo and serve at http://127.0.
 
 test: $(DEV_STAMP) ## run the tests on SQLite and on PostgreSQL with Valkey (ARGS="tests/queues -k name", BACKEND=sqlite|postgres)
 	@exec $(BIN)/python -m tests.run $(if $(BACKEND),--backend $(BACKEND)) -- $(ARGS)
+
+guards: $(DEV_STAMP) ## take each guard of the code away in turn and see its tests go red (ARGS="lease key": those only)
+	@exec $(BIN)/python -m tests.guards $(ARGS)
 
 check: $(DEV_STAMP) ## lint, format, types, floors between the apps, migrations and settings
 	$(BIN)/ruff check

@@ -31,8 +31,8 @@ LEASE = {"seconds_to_expire": 10}
 
 # What is killed, round by round. Embedded there is one process; else what stands for its group is killed alone, too.
 ROUNDS = {
-    "sqlite": ("everything",) * 4,
-    "postgresql": ("everything", "gunicorn's worker", "supervisor", "gunicorn", "everything"),
+    "sqlite": ("everything",) * 3,
+    "postgresql": ("everything", "gunicorn's worker", "supervisor", "gunicorn"),
 }
 
 # What may be answered: the problem's slug, or "" for success. The last column is for a request that is repeated because
@@ -195,9 +195,9 @@ class Reviewer(Client):
         if throw < 0.2:
             self.call("skip", f"{path}skip/", {"seconds_to_expire": None})
             return None
-        body = {"data": {"by": self.name, "said": self.said}}
+        body: dict[str, Any] = {"data": {"by": self.name, "said": self.said}}
         if throw < 0.6:
-            body |= {"assign_new_task": True, "strategy": LEASE}
+            body.update({"assign_new_task": True, "strategy": LEASE})
         done = self.call("finalize", f"{path}finalize/", body)
         return done.answer["next"] if done.acknowledged else None
 
@@ -232,12 +232,12 @@ def killing(what: str, dice: random.Random, serve: Callable[..., Served]) -> Cal
 def execute(site: Served, statement: str) -> list[tuple[Any, ...]]:
     """Carry out a statement on the site's database; the answer is its rows."""
     if "DATABASE_URL" in site.given:
-        with psycopg.connect(str(site.given["DATABASE_URL"])) as connection:
-            cursor = connection.execute(statement)
+        with psycopg.connect(str(site.given["DATABASE_URL"])) as server:
+            cursor = server.execute(statement)
             return cursor.fetchall() if cursor.description else []
     path = Path(str(site.given["CROWDSITE_DATA_DIR"])) / "crowdsite.sqlite3"
-    with closing(sqlite3.connect(path, timeout=LONG)) as connection, connection:
-        return connection.execute(statement).fetchall()
+    with closing(sqlite3.connect(path, timeout=LONG)) as file, file:
+        return file.execute(statement).fetchall()
 
 
 def ids_of(exchanges: Iterator[Exchange]) -> set[int]:
@@ -278,25 +278,18 @@ def test_nothing_acknowledged_is_missing_after_a_kill_under_load(
         working = [pool.submit(client.work) for client in clients]
         try:
             for what in ROUNDS[backend]:
-                load.wait_for(dice.randint(30, 90))
+                load.wait_for(dice.randint(15, 40))
                 load.outage(killing(what, dice, serve))
-            load.wait_for(60)
+            load.wait_for(30)
         finally:
             load.over.set()
-        for client in working:
-            client.result()
+        for work in working:
+            work.result()
     # The lease of a request that died half-way is a minute, which no test waits for.
     execute(load.site, "UPDATE crowd_queues_idempotencyrecord SET leased_until = created_at WHERE status IS NULL")
     for client in clients:
         client.settle()
 
-    sent = [e for c in clients for e in c.log]
-    print(
-        "STATS",
-        len(sent),
-        Counter((e.what, e.repeated, e.status, e.slug if e.known else None) for e in sent),
-        [round(b - a, 1) for a, b in load.outages],
-    )
     check_the_answers(load, clients)
     check_the_database(load, clients)
     done = manage("check_invariants", **load.site.given)
@@ -314,7 +307,7 @@ def check_the_answers(load: Load, clients: list[Client]) -> None:
             assert exchange.status is None or exchange.retry_after is not None, exchange
     assert sum(not exchange.known for exchange in sent) >= len(load.outages), "the kills met no request under way"
     done = Counter(exchange.what for exchange in sent if exchange.acknowledged)
-    assert min(done[what] for what in ALLOWED) >= 10, done
+    assert min(done[what] for what in ALLOWED) >= 3, done
 
 
 def check_the_database(load: Load, clients: list[Client]) -> None:

@@ -1,0 +1,527 @@
+"""Take each guard away and see a test go red: a guard that nobody misses is a missing test, or no guard.
+
+`python -m tests.guards [word …]`; `make guards` calls it. With words, only the guards whose name has one of them. The
+tests first run on the code as it is. Then each mutation is made in a copy of the tree, where every test that it names
+must fail, on its backend. The status is 1 where one does not, and where a mutation's text is not found exactly once.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+from tests.run import BACKENDS, environment
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# What of the tree the tests do not need.
+LEFT_OUT = (".venv", ".git", ".*_cache", ".hypothesis", "__pycache__", "var", "dist", "build", "*.egg-info")
+
+# The longest that the tests of one mutation may take, in seconds.
+LONG = 120
+
+# How much of a failure's reason is shown, in characters.
+REASON = 100
+
+GUARDS = "tests/assignments/test_guards.py::"
+QUEUES = "tests/queues/test_guards.py::"
+RACES = "tests/assignments/test_races.py::"
+ORDER = "tests/assignments/test_order.py::"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """In `file`, `old` becomes `new`; `old` must be there exactly once."""
+
+    file: str
+    old: str
+    new: str
+
+    def apply(self, tree: Path) -> None:
+        """Make the edit in a tree. Raises ValueError when the text is not there exactly once."""
+        path = tree / self.file
+        text = path.read_text()
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.file} has this text {text.count(self.old)} times, not once: {self.old!r}")
+        path.write_text(text.replace(self.old, self.new))
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A guard, how it is taken away, and the tests that must fail without it, on `backend`."""
+
+    name: str
+    removed: str
+    edits: tuple[Edit, ...]
+    tests: tuple[str, ...]
+    backend: str = "postgres"
+
+
+def both(app: str, in_model: tuple[str, str], in_migration: tuple[str, str]) -> tuple[Edit, ...]:
+    """A constraint is in the models and in the migration; the tests' database is made by the latter."""
+    return Edit(f"{app}/models.py", *in_model), Edit(f"{app}/migrations/0001_initial.py", *in_migration)
+
+
+TABLE: Sequence[Guard] = [
+    # Constraints: without one it is still there by name, and holds for everything.
+    Guard(
+        "a live slot is unique",
+        "the constraint assignment_live_slot",
+        both(
+            "assignments",
+            ('fields=["queue", "reviewer", "live_slot"],', 'fields=["queue", "reviewer", "live_slot", "id"],'),
+            ('fields=("queue", "reviewer", "live_slot"),', 'fields=("queue", "reviewer", "live_slot", "id"),'),
+        ),
+        (
+            f"{RACES}test_eight_tabs_of_one_reviewer_hold_no_more_than_the_limit",
+            f"{GUARDS}test_a_slot_holds_one_assignment",
+        ),
+    ),
+    Guard(
+        "a person counts once for a task",
+        "the constraint assignment_counted",
+        both(
+            "assignments",
+            (
+                'name="assignment_counted", fields=["task", "reviewer"],',
+                'name="assignment_counted", fields=["task", "reviewer", "id"],',
+            ),
+            (
+                'fields=("task", "reviewer"),\n                        name="assignment_counted",',
+                'fields=("task", "reviewer", "id"),\n                        name="assignment_counted",',
+            ),
+        ),
+        (
+            f"{GUARDS}test_two_tabs_of_one_person_do_not_both_get_a_task_in_different_slots",
+            f"{GUARDS}test_a_person_is_once_on_a_task",
+        ),
+    ),
+    Guard(
+        "open slots fit the status",
+        "the constraint task_open_slots_fit",
+        both(
+            "queues",
+            (
+                "condition=Q(status=TaskStatus.AVAILABLE, open_slots__gte=1, open_slots__lte=",
+                "condition=Q(open_slots__gte=0) | Q(status=TaskStatus.AVAILABLE, open_slots__lte=",
+            ),
+            (
+                'models.Q(("open_slots", 0), ("status__in", ["ASSIGNED", "FINISHED", "CANCELED", "EXPIRED"])),',
+                'models.Q(("open_slots__gte", 0)),',
+            ),
+        ),
+        (f"{GUARDS}test_open_slots_fit_the_status",),
+        "sqlite",
+    ),
+    Guard(
+        "a key is begun once",
+        "the constraint idempotency_scope",
+        both(
+            "queues",
+            (
+                'name="idempotency_scope", fields=["user", "method", "path", "key"]',
+                'name="idempotency_scope", fields=["user", "method", "path", "key", "id"]',
+            ),
+            ('fields=("user", "method", "path", "key"),', 'fields=("user", "method", "path", "key", "id"),'),
+        ),
+        (f"{QUEUES}test_a_key_is_begun_once_while_its_lease_lasts",),
+        "sqlite",
+    ),
+    # Locks.
+    Guard(
+        "a transition locks its task",
+        "select_for_update of TaskQuerySet.locked()",
+        (
+            Edit(
+                "queues/querysets.py",
+                'self.order_by("id").select_for_update(no_key=True, skip_locked=skip, of=("self",))',
+                'self.order_by("id")',
+            ),
+        ),
+        (
+            f"{RACES}test_the_same_answer_twice_at_once_counts_once",
+            f"{GUARDS}test_an_answer_that_waits_for_its_repetition_is_the_repetition",
+            f"{GUARDS}test_an_answer_that_waits_past_its_lease_is_refused",
+        ),
+    ),
+    Guard(
+        "a claim holds the membership",
+        "FOR KEY SHARE of hold_review_access()",
+        (
+            Edit(
+                "queues/access.py",
+                'statement += f" FOR KEY SHARE OF {Membership._meta.db_table}"',
+                'statement += ""',
+            ),
+        ),
+        (
+            f"{RACES}test_a_revoked_reviewer_holds_nothing_whoever_was_faster",
+            f"{RACES}test_a_target_and_the_end_of_its_access_at_once_leave_no_orphan",
+            f"{GUARDS}test_a_claim_holds_the_access_that_it_found",
+        ),
+    ),
+    Guard(
+        "on SQLite a writer begins as one",
+        "transaction_mode IMMEDIATE",
+        (Edit("crowdsite/environment.py", '"transaction_mode": "IMMEDIATE",', '"transaction_mode": "DEFERRED",'),),
+        (f"{RACES}test_eight_tabs_of_one_reviewer_hold_no_more_than_the_limit",),
+        "sqlite",
+    ),
+    Guard(
+        "a deadlock is tried again",
+        "the SQLSTATEs that the writers' wrapper retries",
+        (Edit("queues/transactions.py", 'frozenset({"40001", "40P01"})', "frozenset()"),),
+        (f"{QUEUES}test_a_writer_that_a_deadlock_undid_runs_again",),
+    ),
+    # What is looked at once the lock is there.
+    Guard(
+        "a task moves from an allowed state only",
+        "the status in _move()'s UPDATE",
+        (Edit("queues/lifecycle.py", "filter(pk=task.pk, status__in=sources)", "filter(pk=task.pk)"),),
+        (f"{GUARDS}test_a_task_that_has_closed_meanwhile_is_not_moved_again",),
+        "sqlite",
+    ),
+    Guard(
+        "an assignment ends once",
+        "the status in _end()'s UPDATE",
+        (
+            Edit(
+                "assignments/lifecycle.py",
+                "if not Assignment.objects.filter(pk=assignment.pk, status=AssignmentStatus.CREATED).update(**values):",
+                "if not Assignment.objects.filter(pk=assignment.pk).update(**values):",
+            ),
+        ),
+        (f"{GUARDS}test_an_assignment_that_has_ended_meanwhile_is_not_ended_again",),
+        "sqlite",
+    ),
+    Guard(
+        "the assignment is read after the lock",
+        "the order of the two reads in _locked()",
+        (
+            Edit(
+                "assignments/lifecycle.py",
+                '    task = Task.objects.locked().select_related("queue", "target_reviewer").get(pk=task_id)\n'
+                '    assignment = Assignment.objects.select_related("reviewer__user", "queue").get(pk=assignment_id)\n',
+                '    assignment = Assignment.objects.select_related("reviewer__user", "queue").get(pk=assignment_id)\n'
+                '    task = Task.objects.locked().select_related("queue", "target_reviewer").get(pk=task_id)\n',
+            ),
+        ),
+        (
+            f"{RACES}test_the_same_answer_twice_at_once_counts_once",
+            f"{GUARDS}test_an_answer_that_waits_for_its_repetition_is_the_repetition",
+        ),
+    ),
+    Guard(
+        "the clock is read after the lock",
+        "the order of lock and clock in _finalize()",
+        (
+            Edit(
+                "assignments/lifecycle.py",
+                "    assignment = _locked(assignment_id)\n    now = database_now(now)\n"
+                "    if assignment.status == AssignmentStatus.FINISHED and strictjson",
+                "    now = database_now(now)\n    assignment = _locked(assignment_id)\n"
+                "    if assignment.status == AssignmentStatus.FINISHED and strictjson",
+            ),
+        ),
+        (f"{GUARDS}test_an_answer_that_waits_past_its_lease_is_refused",),
+    ),
+    Guard(
+        "a lapsed lease is refused",
+        "the time in _require_live()",
+        (
+            Edit(
+                "assignments/lifecycle.py",
+                "    lapsed = assignment.expire_at is not None and assignment.expire_at <= now\n",
+                "    lapsed = False\n",
+            ),
+        ),
+        (f"{GUARDS}test_a_lapsed_lease_is_refused_swept_or_not",),
+        "sqlite",
+    ),
+    # The claim.
+    Guard(
+        "a grab that lost its slot runs again",
+        "the second attempt of _fill_or_held()",
+        (Edit("assignments/claims.py", "for _attempt in range(2):", "for _attempt in range(1):"),),
+        (f"{GUARDS}test_a_tab_that_loses_its_slot_to_another_fills_up_all_the_same",),
+    ),
+    Guard(
+        "an assign that lost its slot runs again",
+        "the attempts of assign() but one",
+        (Edit("assignments/claims.py", "for _attempt in range(LIVE_MAX):", "for _attempt in range(0):"),),
+        (f"{GUARDS}test_a_tab_that_loses_its_slot_to_another_is_told_so",),
+    ),
+    Guard(
+        "empty is said after a patient look",
+        "_fill_patiently() in grab()",
+        (Edit("assignments/claims.py", "got = _fill_patiently(claim)", "pass"),),
+        (
+            f"{RACES}test_a_task_for_three_goes_to_three_who_ask_at_once",
+            f"{GUARDS}test_a_task_with_a_slot_left_is_waited_for",
+        ),
+    ),
+    Guard(
+        "a lapsed lease is taken back by the next grab",
+        "expire_assignments() in _catch_up()",
+        (
+            Edit(
+                "assignments/claims.py",
+                "        (Assignment.objects.lapsed(moment), lifecycle.expire_assignments),\n",
+                "",
+            ),
+        ),
+        (f"{ORDER}test_a_lapsed_lease_of_the_most_important_task_comes_next",),
+        "sqlite",
+    ),
+    Guard(
+        "a due task is opened by the next grab",
+        "release_scheduled() in _catch_up()",
+        (Edit("assignments/claims.py", "        (Task.objects.due(moment), release_scheduled),\n", ""),),
+        (f"{ORDER}test_a_due_task_comes_at_its_time_without_a_sweep",),
+        "sqlite",
+    ),
+    Guard(
+        "excluded tasks are not handed out",
+        "the exclusions in suiting()",
+        (Edit("assignments/querysets.py", "        ~Exists(excluded),\n", ""),),
+        (
+            f"{GUARDS}test_a_task_is_not_handed_to_whoever_was_excluded",
+            f"{GUARDS}test_an_excluded_task_cannot_be_chosen",
+        ),
+        "sqlite",
+    ),
+    Guard(
+        "judged tasks are not handed out again",
+        "the assignments in suiting()",
+        (Edit("assignments/querysets.py", "        ~Exists(taken),\n", ""),),
+        (f"{ORDER}test_two_judgments_come_to_each_in_the_same_order",),
+        "sqlite",
+    ),
+    Guard(
+        "a task aimed at another is not handed out",
+        "the target in suiting()",
+        (
+            Edit(
+                "assignments/querysets.py",
+                "        Q(target_reviewer__isnull=True) | Q(target_reviewer=reviewer.user_id),\n        queue=queue,",
+                "        queue=queue,",
+            ),
+        ),
+        (f"{GUARDS}test_a_task_aimed_at_another_cannot_be_chosen",),
+        "sqlite",
+    ),
+    # Leases and their tasks.
+    Guard(
+        "a lease ends with its task",
+        "the task's expiry in lease_end()",
+        (
+            Edit(
+                "queues/strategy.py",
+                "ends = [task_expire_at] if task_expire_at else []",
+                "ends: list[datetime] = []",
+            ),
+        ),
+        (f"{GUARDS}test_a_lease_ends_with_its_task",),
+        "sqlite",
+    ),
+    Guard(
+        "a lease is not extended past its task",
+        "the task's expiry in extend()",
+        (Edit("assignments/lifecycle.py", "end = min(end, assignment.task.expire_at)", "pass"),),
+        (f"{GUARDS}test_a_lease_is_not_extended_past_its_task",),
+        "sqlite",
+    ),
+    Guard(
+        "an earlier expiry shortens leases",
+        "shorten_leases() in follow_task()",
+        (Edit("assignments/receivers.py", "lifecycle.shorten_leases(task, now=now, actor=actor)", "pass"),),
+        (f"{GUARDS}test_an_earlier_expiry_shortens_the_lease",),
+        "sqlite",
+    ),
+    Guard(
+        "a new target releases another's lease",
+        "take_back() in follow_task()",
+        (
+            Edit(
+                "assignments/receivers.py",
+                'lifecycle.take_back(others, reason="task given to another reviewer", now=now, actor=actor)',
+                "pass",
+            ),
+        ),
+        (f"{GUARDS}test_a_new_target_takes_the_task_out_of_other_hands",),
+        "sqlite",
+    ),
+    Guard(
+        "whoever may not review holds nothing",
+        "take_back() in release_leases()",
+        (
+            Edit(
+                "assignments/receivers.py",
+                'lifecycle.take_back(held, reason="review access revoked", now=now, actor=actor)',
+                "pass",
+            ),
+        ),
+        (f"{GUARDS}test_whoever_may_not_review_any_more_holds_nothing",),
+        "sqlite",
+    ),
+    Guard(
+        "a task that closes ends what is live under it",
+        "end_under() in end_assignments()",
+        (
+            Edit(
+                "assignments/receivers.py",
+                'lifecycle.end_under(tasks, reason=reason or "task closed", now=now, actor=actor)',
+                "pass",
+            ),
+        ),
+        (f"{GUARDS}test_a_task_that_closes_ends_what_is_live_under_it",),
+        "sqlite",
+    ),
+    # Idempotency.
+    Guard(
+        "a request under way is not begun again",
+        "the lease in begin()",
+        (Edit("queues/idempotency.py", "if record.leased_until > moment:", "if False:"),),
+        (f"{QUEUES}test_a_key_is_begun_once_while_its_lease_lasts",),
+        "sqlite",
+    ),
+    Guard(
+        "a key is for one body",
+        "the fingerprint in begin()",
+        (Edit("queues/idempotency.py", "record.fingerprint != fingerprint", "False"),),
+        (f"{QUEUES}test_a_key_is_for_one_body",),
+        "sqlite",
+    ),
+    Guard(
+        "a request that lost its turn cannot answer",
+        "the fence in complete()",
+        (
+            Edit(
+                "queues/idempotency.py",
+                "    mine = IdempotencyRecord.objects.filter(pk=turn.record, fence=turn.fence, status__isnull=True)\n"
+                "    if not",
+                "    mine = IdempotencyRecord.objects.filter(pk=turn.record, status__isnull=True)\n    if not",
+            ),
+        ),
+        (
+            f"{QUEUES}test_whoever_dawdles_past_the_lease_cannot_answer_for_the_next",
+            f"{GUARDS}test_a_request_whose_key_was_taken_over_leaves_no_effect",
+        ),
+    ),
+    Guard(
+        "a request that lost its turn cannot give it up",
+        "the fence in abandon()",
+        (
+            Edit(
+                "queues/idempotency.py",
+                "    mine = IdempotencyRecord.objects.filter(pk=turn.record, fence=turn.fence, status__isnull=True)\n"
+                "    mine.update",
+                "    mine = IdempotencyRecord.objects.filter(pk=turn.record, status__isnull=True)\n    mine.update",
+            ),
+        ),
+        (f"{QUEUES}test_whoever_dawdles_past_the_lease_cannot_give_up_for_the_next",),
+        "sqlite",
+    ),
+    Guard(
+        "an answer is kept once",
+        "the empty status in complete()",
+        (
+            Edit(
+                "queues/idempotency.py",
+                "fence=turn.fence, status__isnull=True)\n    if not",
+                "fence=turn.fence)\n    if not",
+            ),
+        ),
+        (f"{QUEUES}test_an_answer_is_kept_once",),
+        "sqlite",
+    ),
+    Guard(
+        "effect and answer commit together",
+        "the transaction around carry_out()",
+        (Edit("queues/api/base.py", "        @writer\n        def carry_out", "        def carry_out"),),
+        (f"{GUARDS}test_a_request_whose_key_was_taken_over_leaves_no_effect",),
+    ),
+]
+
+
+def run(tree: Path, tests: Sequence[str], variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run pytest in a tree. Raises TimeoutExpired after LONG seconds for each of the tests."""
+    command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--no-header", "--tb=no", "-p", "no:cacheprovider", *tests]
+    # Wide lines: the summary cuts the reasons to the terminal's width.
+    wide = {**variables, "COLUMNS": "300"}
+    return subprocess.run(command, cwd=tree, env=wide, capture_output=True, text=True, timeout=LONG * len(tests))
+
+
+def verdict(guard: Guard, variables: Mapping[str, str]) -> tuple[str, str]:
+    """What becomes of the guard's tests without it: "red" when all of them fail, else what is wrong; and why."""
+    with tempfile.TemporaryDirectory(prefix="crowdsite-guard-") as folder:
+        tree = Path(folder) / "tree"
+        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_OUT))
+        try:
+            for edit in guard.edits:
+                edit.apply(tree)
+            done = run(tree, guard.tests, variables)
+        except ValueError as problem:
+            return "NOT REMOVED", str(problem)
+        except subprocess.TimeoutExpired:
+            return "HANGS", ""
+    summary = done.stdout.splitlines()
+    if done.returncode not in (0, 1) or any(line.startswith("ERROR") for line in summary):
+        return "BROKEN", " / ".join(summary[-3:])
+    failed = [line.removeprefix("FAILED ").partition(" - ") for line in summary if line.startswith("FAILED ")]
+    green = [short(test) for test in guard.tests if not any(name.partition("[")[0] == test for name, *_ in failed)]
+    return ("GREEN", ", ".join(green)) if green else ("red", failed[0][2][:REASON])
+
+
+def short(test: str) -> str:
+    """The name of a test without its file."""
+    return test.partition("::")[2]
+
+
+def row(*cells: str) -> None:
+    """Print a row of the table."""
+    print("|", " | ".join(cell.replace("|", "/") for cell in cells), "|", flush=True)
+
+
+def main() -> int:
+    """Print the table; the answer is 0 when every guard is missed by all of its tests."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("words", nargs="*", help="only the guards whose name has one of these")
+    words = parser.parse_args().words
+    chosen = [guard for guard in TABLE if not words or any(word in guard.name for word in words)]
+    wrong = 0
+    row("guard", "removed", "tests", "on", "result", "because", "seconds")
+    row(*["---"] * 7)
+    for backend in BACKENDS:
+        guards = [guard for guard in chosen if guard.backend == backend]
+        if not guards:
+            continue
+        with ExitStack() as stack:
+            variables = stack.enter_context(environment(backend))
+            tests = sorted({test for guard in guards for test in guard.tests})
+            began = monotonic()
+            before = run(ROOT, tests, variables)
+            if before.returncode:
+                print(before.stdout, before.stderr, file=sys.stderr)
+                print(f"The tests do not even pass with every guard in its place, on {backend}.", file=sys.stderr)
+                return 1
+            row("all of these", "nothing", f"{len(tests)} tests", backend, "green", "", f"{monotonic() - began:.0f}")
+            for guard in guards:
+                began = monotonic()
+                result, why = verdict(guard, variables)
+                wrong += result != "red"
+                tests = [short(test) for test in guard.tests]
+                seconds = f"{monotonic() - began:.0f}"
+                row(guard.name, guard.removed, ", ".join(tests), backend, result, why, seconds)
+    print(f"{len(chosen) - wrong} of {len(chosen)} guards are missed when they are gone.")
+    return 1 if wrong or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

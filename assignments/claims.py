@@ -241,6 +241,9 @@ def _fill(*, claim: Claim, patient: bool = False) -> list[Assignment]:
     if not slots or claim.queue.is_paused:
         return held
     tasks = _pick_one_waiting(claim, moment) if patient else _pick(claim, len(slots), moment)
+    # Asked again: what the locks waited for is told of with a later time, and some time may be over by now.
+    moment = database_now(claim.now)
+    tasks = [task for task in tasks if not task.is_overdue(moment)]
     return held + _hand_out(tasks, slots, claim=claim, now=moment)
 
 

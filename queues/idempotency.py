@@ -44,7 +44,12 @@ def begin(*, user: Any, method: str, path: str, key: str, fingerprint: str, now:
             record = IdempotencyRecord.objects.create(**scope, **fresh)
             return Turn(record=record.pk, fence=record.fence)
     except IntegrityError:
-        record = IdempotencyRecord.objects.select_for_update(no_key=True).get(**scope)
+        found = IdempotencyRecord.objects.select_for_update(no_key=True).filter(**scope).first()
+        if found is None:
+            raise IdempotencyBusy(
+                "This Idempotency-Key was being forgotten just now; send the request again."
+            ) from None
+        record = found
     moment = database_now(now)
     if record.created_at > moment - KEPT:
         given_up = record.status is None and record.leased_until <= record.created_at

@@ -55,8 +55,9 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.filter(status__in=OPEN)
 
     def due(self, now: datetime) -> "TaskQuerySet":
-        """Scheduled tasks whose time has come."""
-        return self.filter(status=TaskStatus.SCHEDULED, schedule_to__lte=now)
+        """Scheduled tasks whose time has come and is not over yet."""
+        in_time = Q(expire_at__isnull=True) | Q(expire_at__gt=now)
+        return self.filter(in_time, status=TaskStatus.SCHEDULED, schedule_to__lte=now)
 
     def overdue(self, now: datetime) -> "TaskQuerySet":
         """Open tasks past their expiry."""

@@ -25,7 +25,7 @@ NOT_FILTERS = frozenset({"cursor", "page_size", "format"})
 
 
 class StrictFilterBackend(DjangoFilterBackend):
-    """django-filter's backend, but a misspelt parameter is an error instead of a list of everything.
+    """django-filter's backend, but a misspelt parameter or an empty one is an error instead of a list of everything.
 
     Lists have filters; a single object has none.
     """
@@ -33,16 +33,21 @@ class StrictFilterBackend(DjangoFilterBackend):
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         is_list = getattr(view, "action", "list") == "list"
         filterset = self.get_filterset_class(view, queryset) if is_list else None
-        known = set(filterset.base_filters) if filterset else set()
-        unknown = sorted(set(request.query_params) - known - NOT_FILTERS)
-        if unknown:
-            raise ValidationError({name: ["There is no such filter."] for name in unknown})
+        known = filterset.base_filters if filterset else {}
+        faults = {}
+        for name in sorted(set(request.query_params) - NOT_FILTERS):
+            if name not in known:
+                faults[name] = ["There is no such filter."]
+            elif "" in request.query_params.getlist(name) and not isinstance(known[name], TextFilter):
+                faults[name] = ["Must not be empty."]
+        if faults:
+            raise ValidationError(faults)
         return super().filter_queryset(request, queryset, view) if is_list else queryset
 
 
 class QueueFilter(filters.FilterSet):
     is_paused = TruthFilter()
-    name__starts_with = filters.CharFilter(field_name="name", lookup_expr="startswith")
+    name__starts_with = filters.CharFilter(field_name="name", lookup_expr="istartswith")
 
     class Meta:
         model = Queue
@@ -111,9 +116,7 @@ class TaskFilter(filters.FilterSet):
 
     def without_target(self, tasks: QuerySet[Task], name: str, value: Any) -> QuerySet[Task]:
         """Negations include the tasks without a target, unless `~ANYONE` itself is negated."""
-        named = self._target(name.removeprefix("target_reviewer__not"), value)
-        anyone = ANYONE in (value if isinstance(value, list) else [value])
-        return tasks.exclude(named) if anyone else tasks.filter(Q(target_reviewer__isnull=True) | ~named)
+        return tasks.exclude(self._target(name.removeprefix("target_reviewer__not"), value))
 
     def _target(self, how: str, value: Any) -> Q:
         email = f"target_reviewer__{user_email_field()}"

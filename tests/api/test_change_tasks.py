@@ -84,11 +84,11 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "places"), WRONG)
-def test_what_is_refused(rick: Caller, task: Task, change: dict[str, Any], places: list[str]) -> None:
+def test_what_is_refused(rick: Caller, task: Task) -> None:
     before = rick.get(f"tasks/{task.pk}/")
-    document = problem(rick.call("PATCH", f"tasks/{task.pk}/", {**change}), 400, "invalid-input")
-    assert pointers(document) == places
+    for change, places in WRONG:
+        document = problem(rick.call("PATCH", f"tasks/{task.pk}/", change), 400, "invalid-input")
+        assert pointers(document) == places, change
     assert rick.get(f"tasks/{task.pk}/") == before
 
 

@@ -151,12 +151,12 @@ def test_values_that_are_refused(mia: Caller, field: str, value: Any, pointer: s
     assert not Queue.objects.exists()
 
 
-@pytest.mark.parametrize(("field", "value", "pointer"), WRONG)
-def test_the_same_values_are_refused_in_a_change(mia: Caller, field: str, value: Any, pointer: str) -> None:
+def test_the_same_values_are_refused_in_a_change(mia: Caller) -> None:
     cast.queue("pets")
     before = mia.get("queues/pets/")
-    document = problem(mia.call("PATCH", "queues/pets/", {field: value}), 400, "invalid-input")
-    assert pointers(document) == [pointer]
+    for field, value, pointer in WRONG:
+        document = problem(mia.call("PATCH", "queues/pets/", {field: value}), 400, "invalid-input")
+        assert pointers(document) == [pointer], (field, value)
     assert mia.get("queues/pets/") == before
 
 

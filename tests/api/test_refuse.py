@@ -163,12 +163,13 @@ def test_an_address_that_leads_nowhere(rick: Caller, path: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["%00", "a%00b", "UPPER", "%0A", "%20", "%ED%A0%80", "..", "ä", "a" * 3000])
-@pytest.mark.parametrize("rest", ["", "tasks/", "members/", "members/1/", "stats/", "grab/"])
-def test_a_queue_whose_name_is_none(mia: Caller, name: str, rest: str) -> None:
-    method, key = ("POST", {"idempotency_key": "k"}) if rest == "grab/" else ("GET", {})
-    answer = mia.call(method, f"queues/{name}/{rest}", None, None, **key)
-    assert answer.content == mia.call("GET", "queues/missing/").content
-    problem(answer, 404, "not-found")
+def test_a_queue_whose_name_is_none(mia: Caller, name: str) -> None:
+    missing = mia.call("GET", "queues/missing/").content
+    for rest in ("", "tasks/", "members/", "members/1/", "stats/", "grab/"):
+        method, key = ("POST", {"idempotency_key": "k"}) if rest == "grab/" else ("GET", {})
+        answer = mia.call(method, f"queues/{name}/{rest}", None, None, **key)
+        problem(answer, 404, "not-found")
+        assert answer.content == missing
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "%00", "1.0", "٣", "9" * 18, "9" * 19, "9" * 5000])

@@ -256,6 +256,8 @@ class Queue:
         if target is not None and target not in self.members:
             raise Refused("invalid-input")
         self._require_open(task)
+        if task.overdue(self.now):
+            raise Refused("task-closed")
         if target is not None and task.required != 1:
             raise Refused("invalid-input")
         expire_at = changes.get("expire_at", task.expire_at)
@@ -340,12 +342,12 @@ class Queue:
         if self.archived:
             raise Refused("queue-archived")
         self._require_lease(call)
-        if self.paused:
-            raise Refused("queue-paused")
         self.expire_assignments()
         self.release_scheduled()
         if name not in self.members:
             raise Refused("review-access-lost")
+        if self.paused:
+            raise Refused("queue-paused")
         wish, held = self.policy(name, call), self.held(name)
         for assignment in held:
             if assignment.task is task:
@@ -435,6 +437,10 @@ class Queue:
         task.status = "AVAILABLE"
 
     def _take_back(self, assignment: Assignment) -> None:
+        """End it, and open its task again; a task that is past its time ends with it."""
+        if assignment.task.overdue(self.now):
+            self._close(assignment.task, "EXPIRED")
+            return
         self._end(assignment, "EXPIRED" if assignment.lapsed(self.now) else "CANCELED")
         self._give_back(assignment.task)
 
@@ -479,7 +485,8 @@ class Queue:
     def expire_assignments(self) -> int:
         due = [a for a in self.assignments if a.lapsed(self.now)]
         for assignment in due:
-            self._take_back(assignment)
+            if assignment.status == "CREATED":
+                self._take_back(assignment)
         return len(due)
 
     def cancel_archived(self) -> int:

@@ -11,7 +11,7 @@ from django.db import OperationalError, connection, transaction
 
 from assignments import claims, lifecycle
 from assignments.models import Assignment
-from queues import administration, idempotency, invariants, members, signals
+from queues import administration, idempotency, invariants, members, priority, signals
 from queues import lifecycle as tasks
 from queues.exceptions import InvalidInput, QueueArchived, TaskClosed
 from queues.models import Event, IdempotencyRecord, Membership, Task
@@ -270,3 +270,38 @@ def test_a_hundred_lapsed_leases_of_others_do_not_hide_mine():
         cast.grab(membership, now=NOW, multitask_index=10, seconds_to_expire=10 if name != "r10" else 11)
     late = NOW + timedelta(seconds=20)
     assert [a.task_id for a in cast.grab(bob, now=late).assignments] == [mine.pk]
+
+
+@pytest.mark.only("postgresql")
+@pytest.mark.threads
+def test_a_claim_that_waited_is_dated_after_what_it_waited_for(together):
+    queue = cast.queue()
+    alice = cast.join(queue, "alice")
+    (task,) = cast.post(queue)
+    changed = Flag()
+
+    def reprioritized() -> None:
+        with transaction.atomic():
+            Task.objects.locked().get(pk=task.pk)
+            changed.set()
+            waiting(1)
+            tasks.update_task(task_id=task.pk, changes={"priority": priority.parse(5)})
+
+    def grabbed() -> claims.Grab:
+        changed.wait(10)
+        return cast.grab(alice)
+
+    _, got = together(reprioritized, grabbed)
+    assert [assignment.task_id for assignment in got.assignments] == [task.pk]
+    dates = list(Event.objects.of_task(task.pk).values_list("created_at", flat=True))
+    assert dates == sorted(dates)
+
+
+@pytest.mark.django_db
+def test_a_scheduled_task_that_is_past_its_time_is_not_announced_as_available():
+    queue = cast.queue()
+    (task,) = cast.post(queue, schedule_to=NOW + timedelta(seconds=10), expire_at=NOW + timedelta(seconds=20), now=NOW)
+    late = NOW + timedelta(seconds=20)
+    tasks.release_scheduled(now=late)
+    tasks.expire_tasks(now=late)
+    assert not Event.objects.of_task(task.pk).filter(type=EventType.TASK_AVAILABLE).exists()

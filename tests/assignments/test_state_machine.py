@@ -759,6 +759,7 @@ def test_one_walk_goes_along_the_edges(loop, step):
     step("change_expiry", number=nth(4), life=40)
     step("grab", name="bob", wish=Wish())
     step("wait", seconds=20)
+    step("change_expiry", number=nth(4), life=40)
     step("finalize", number=nth(1), data=ANSWERS[0])
     # It is alice's again, and a skip keeps it from her to the very second.
     step("grab", name="alice", wish=Wish())

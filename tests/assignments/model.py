@@ -471,7 +471,8 @@ class Queue:
     # Sweeps: how many rows each changed.
 
     def release_scheduled(self) -> int:
-        due = [t for t in self.tasks if t.status == "SCHEDULED" and (t.schedule_to or 0) <= self.now]
+        scheduled = [t for t in self.tasks if t.status == "SCHEDULED" and not t.overdue(self.now)]
+        due = [t for t in scheduled if (t.schedule_to or 0) <= self.now]
         for task in due:
             self._open(task)
         return len(due)

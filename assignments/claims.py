@@ -28,7 +28,7 @@ from queues.transactions import database_now, is_unique_violation, sqlstate, wri
 
 CATCH_UP_BATCHES = 10
 PATIENT_LOOKS = 3
-LOCK_PATIENCE = "1s"
+LOCK_PATIENCE = "500ms"
 LOCK_NOT_AVAILABLE = "55P03"
 LOOK_AGAIN = timedelta(seconds=1)
 
@@ -131,7 +131,7 @@ def assign(
         try:
             return _assign(claim=claim, task_id=task_id)
         except IntegrityError as error:
-            if not is_unique_violation(error):
+            if not is_unique_violation(error, Assignment):
                 raise
     return _assign(claim=claim, task_id=task_id)
 
@@ -162,8 +162,8 @@ def finalize_and_grab(
         return done, None
     try:
         return done, _grab(claim)
-    except ReviewAccessLost:
-        # It was lost after the answer was taken, which stands.
+    except (ReviewAccessLost, QueueArchived):
+        # That was lost after the answer was taken, which stands.
         return done, None
 
 
@@ -213,7 +213,7 @@ def _fill_or_held(claim: Claim) -> list[Assignment]:
         try:
             return _fill(claim=claim)
         except IntegrityError as error:
-            if not is_unique_violation(error):
+            if not is_unique_violation(error, Assignment):
                 raise
     return _in_time(claim.live(), database_now(claim.now))
 
@@ -223,7 +223,7 @@ def _fill_patiently(claim: Claim) -> list[Assignment]:
     try:
         return _fill(claim=claim, patient=True)
     except IntegrityError as error:
-        if not is_unique_violation(error):
+        if not is_unique_violation(error, Assignment):
             raise
     except OperationalError as error:
         if sqlstate(error) != LOCK_NOT_AVAILABLE:

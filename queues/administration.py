@@ -78,7 +78,7 @@ def create_queue(*, name: str, actor: Any, fields: dict[str, Any] | None = None,
         with transaction.atomic():
             queue.save(force_insert=True)
     except IntegrityError as error:
-        if not is_unique_violation(error):
+        if not is_unique_violation(error, Queue):
             raise
         raise QueueNameTaken(f"The name {name} is taken, perhaps by a queue that was deleted.") from None
     event.object_id = event.queue_id = queue.pk

@@ -61,7 +61,7 @@ def grant(
                 queue=queue, user=user, role=role, strategy=strategy, max_live=max_live, created_at=now
             )
     except IntegrityError as error:
-        if not is_unique_violation(error):
+        if not is_unique_violation(error, Membership):
             raise
         raise MembershipExists(f"{user} is a {role} of {queue.name} already.") from None
     _tell(queue.pk, "granted", membership, actor=actor, now=now)

@@ -6,6 +6,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from django.db import OperationalError, connection, transaction
+from django.db.models import Model
 from django.utils import timezone
 
 P = ParamSpec("P")
@@ -21,13 +22,23 @@ def sqlstate(error: BaseException) -> str:
     return getattr(error.__cause__, "sqlstate", None) or ""
 
 
-def is_unique_violation(error: BaseException) -> bool:
-    """Whether an IntegrityError says that a unique constraint was met."""
-    return sqlstate(error) == "23505" or "UNIQUE constraint failed" in str(error)
+def is_unique_violation(error: BaseException, model: type[Model]) -> bool:
+    """Whether an IntegrityError says that a row of `model` met one of its unique constraints."""
+    table = model._meta.db_table
+    if sqlstate(error) == "23505":
+        return error.__cause__.diag.table_name == table  # type: ignore[union-attr]
+    return f"UNIQUE constraint failed: {table}." in str(error)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the transaction may well succeed when it is run again."""
+    return sqlstate(error) in RETRIED or "database is locked" in str(error)
 
 
 def writer(function: Callable[P, R]) -> Callable[P, R]:
-    """Run `function` in a transaction; up to three times in all, after a deadlock or serialization failure.
+    """Run `function` in a transaction; up to three times in all, where the database asks for it.
+
+    That is after a deadlock, a serialization failure, or a wait for SQLite's lock that was too long.
 
     Inside somebody else's transaction only the savepoint is ours, so the failure goes to whoever began it.
     """
@@ -40,7 +51,7 @@ def writer(function: Callable[P, R]) -> Callable[P, R]:
                 with transaction.atomic():
                     return function(*args, **kwargs)
             except OperationalError as error:
-                if attempt == ATTEMPTS or connection.in_atomic_block or sqlstate(error) not in RETRIED:
+                if attempt == ATTEMPTS or connection.in_atomic_block or not is_passing(error):
                     raise
             attempt += 1
 

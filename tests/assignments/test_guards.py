@@ -140,7 +140,7 @@ def test_a_slot_holds_one_assignment(queue, alice):
     held = assign(alice, one)
     with pytest.raises(IntegrityError) as raised, transaction.atomic():
         insert(held, task=other, live_slot=1)
-    assert is_unique_violation(raised.value)
+    assert is_unique_violation(raised.value, Assignment)
 
 
 def test_a_person_is_once_on_a_task(queue, alice):
@@ -148,7 +148,7 @@ def test_a_person_is_once_on_a_task(queue, alice):
     held = assign(alice, task)
     with pytest.raises(IntegrityError) as raised, transaction.atomic():
         insert(held, task=task, live_slot=2)
-    assert is_unique_violation(raised.value)
+    assert is_unique_violation(raised.value, Assignment)
 
 
 @pytest.mark.parametrize(

@@ -782,3 +782,9 @@ def test_one_walk_goes_along_the_edges(loop, step):
     step("revoke", number=1)
     step("grant", name="bob", wish=Wish(order="lifo", priority_order="no", lease=20), limit=1)
     step("grab", name="bob", wish=Wish(multitask=3, lease=60))
+    # Its time comes and goes unseen: it never becomes available.
+    loop.posted("rick", 1, schedule_to=loop.model.now + 5, expire_at=loop.model.now + 10)
+    step("wait", seconds=10)
+    step("sweep_schedule")
+    step("grab", name="carol", wish=Wish(multitask=3))
+    step("sweep_tasks")

@@ -253,7 +253,8 @@ def _end_early(assignment: Assignment, *, reason: str, now: datetime) -> None:
 def under(tasks: Iterable[Task]) -> list[Assignment]:
     """The assignments that are live, in time or not, under locked tasks, each with its locked task; by id."""
     by_id = {task.pk: task for task in tasks}
-    live = list(Assignment.objects.filter(task__in=by_id, status=AssignmentStatus.CREATED).order_by("id"))
+    rows = Assignment.objects.filter(task__in=by_id, status=AssignmentStatus.CREATED)
+    live = list(rows.select_related("reviewer").order_by("id"))
     for assignment in live:
         assignment.task = by_id[assignment.task_id]
     return live

@@ -9,8 +9,8 @@ from django.db.models import Count, Min
 from assignments.models import Assignment
 from assignments.querysets import starved
 from assignments.states import AssignmentStatus
+from queues.conf import user_email_field
 from queues.models import Queue, Task
-from queues.people import email_of
 from queues.states import TaskStatus
 from queues.transactions import database_now
 
@@ -45,11 +45,7 @@ def of_queue(queue: Queue, *, now: datetime | None = None) -> QueueStats:
         .values_list("status")
         .annotate(n=Count("id"))
     )
-    held = assignments.live(now).select_related("reviewer__user").order_by("reviewer")
-    live: dict[str, int] = {}
-    for assignment in held:
-        email = email_of(assignment.reviewer.user)
-        live[email] = live.get(email, 0) + 1
+    held = assignments.live(now).order_by("reviewer").values_list("reviewer", f"reviewer__user__{user_email_field()}")
     unservable = starved(queue, now=now)
     return QueueStats(
         queue=queue.name,
@@ -57,7 +53,7 @@ def of_queue(queue: Queue, *, now: datetime | None = None) -> QueueStats:
         by_status=tasks.counts_by_status(),
         by_topic=tasks.counts_by_topic(),
         oldest_available=tasks.filter(status=TaskStatus.AVAILABLE).aggregate(at=Min("created_at"))["at"],
-        live_by_reviewer=[{"reviewer": email, "live": n} for email, n in live.items()],
+        live_by_reviewer=[{"reviewer": email, "live": n} for _, email, n in held.annotate(n=Count("id"))],
         expired=ended.get(AssignmentStatus.EXPIRED, 0),
         skipped=ended.get(AssignmentStatus.SKIPPED, 0),
         starved=unservable.count(),

@@ -17,11 +17,6 @@ def register(types: Iterable[str]) -> None:
     _registered.update(str(type_) for type_ in types)
 
 
-def registered() -> frozenset[str]:
-    """Every type that may be written."""
-    return frozenset(_registered)
-
-
 def actor_id(actor: Any) -> str:
     """The acting user's id as text (user ids may be integers or UUIDs); "" when nobody acted, as in a sweep."""
     return "" if actor is None else str(actor.pk)
@@ -29,30 +24,34 @@ def actor_id(actor: Any) -> str:
 
 def of_task(type_: EventType, task: Task, *, now: datetime, actor: Any = None, **delta: Any) -> Event:
     """The next event of a task whose row is locked. Counts `task.sequence` up; the caller saves the row."""
-    task.sequence += 1
-    return Event(
-        type=type_,
-        object_type="task",
-        object_id=task.pk,
-        queue_id=task.queue_id,
-        task_id=task.pk,
-        actor=actor_id(actor),
-        sequence=task.sequence,
-        delta=delta,
-        created_at=now,
-    )
+    return _next(type_, task, "task", queue_id=task.queue_id, task_id=task.pk, now=now, actor=actor, delta=delta)
 
 
 def of_queue(type_: EventType, queue: Queue, *, now: datetime, actor: Any = None, **delta: Any) -> Event:
     """The next event of a queue whose row is locked. Counts `queue.sequence` up; the caller saves the row."""
-    queue.sequence += 1
+    return _next(type_, queue, "queue", queue_id=queue.pk, task_id=None, now=now, actor=actor, delta=delta)
+
+
+def _next(
+    type_: EventType,
+    row: Task | Queue,
+    object_type: str,
+    *,
+    queue_id: int,
+    task_id: int | None,
+    now: datetime,
+    actor: Any,
+    delta: dict[str, Any],
+) -> Event:
+    row.sequence += 1
     return Event(
         type=type_,
-        object_type="queue",
-        object_id=queue.pk,
-        queue_id=queue.pk,
+        object_type=object_type,
+        object_id=row.pk,
+        queue_id=queue_id,
+        task_id=task_id,
         actor=actor_id(actor),
-        sequence=queue.sequence,
+        sequence=row.sequence,
         delta=delta,
         created_at=now,
     )

@@ -263,10 +263,6 @@ class Task(models.Model):
     def __str__(self) -> str:
         return f"{self.pk}"
 
-    @property
-    def is_open(self) -> bool:
-        return self.status in OPEN
-
     def is_overdue(self, now: datetime) -> bool:
         """Whether the task's time is over, swept or not."""
         return self.expire_at is not None and self.expire_at <= now

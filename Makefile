@@ -4,15 +4,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 REQUIREMENTS := core site test dev
+VENDOR := assignments/static/assignments/vendor
 SITE_STAMP := $(VENV)/.site-installed
 DEV_STAMP := $(VENV)/.dev-installed
+BROWSER_STAMP := $(VENV)/.browser-libraries
 
 # What `make check` sets to judge the settings as production would have them; nothing is connected to.
 PRODUCTION := DATABASE_URL=postgres://db.example/crowdsite REDIS_URL=redis://db.example HTTPS=1 \
   ALLOWED_HOSTS=crowdsite.example SECRET_KEY=$$(head -c 64 /dev/urandom | base64 | tr -d '\n')
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test guards check format requirements wheel clean
+.PHONY: help install libraries run test guards check format requirements wheel clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,12 +41,31 @@ $(DEV_STAMP): requirements/dev.txt | $(BIN)/python
 	$(call install-requirements,dev)
 	@touch $(SITE_STAMP) $@
 
-install: $(DEV_STAMP) ## make .venv with everything that running, testing and checking need
+# The browser's libraries come by npm, pinned in package-lock.json. Where npm is missing a copy of Node from PyPI has it.
+$(BROWSER_STAMP): package-lock.json | $(BIN)/python
+	@echo "Installing the browser's libraries into $(VENDOR)"
+	@npm=$$(command -v npm) || { $(BIN)/python -m venv $(VENV)/node \
+	    && $(VENV)/node/bin/python -m pip install --quiet --require-hashes -r requirements/node.txt \
+	    && npm=$(CURDIR)/$(VENV)/node/bin/npm && export PATH="$(CURDIR)/$(VENV)/node/bin:$$PATH"; } \
+	  && "$$npm" ci --silent
+	@rm -rf $(VENDOR) && mkdir -p $(VENDOR)
+	@cp node_modules/jedison/dist/umd/jedison.umd.js $(VENDOR)/jedison.js
+	@cp node_modules/jedison/LICENSE $(VENDOR)/jedison.LICENSE
+	@cp node_modules/uplot/dist/uPlot.iife.min.js $(VENDOR)/uplot.js
+	@cp node_modules/uplot/dist/uPlot.min.css $(VENDOR)/uplot.css
+	@cp node_modules/uplot/LICENSE $(VENDOR)/uplot.LICENSE
+	@touch $@
+
+libraries: $(BROWSER_STAMP) ## bring the browser's libraries into the tree (make run and make test do)
+
+install: $(DEV_STAMP) $(BROWSER_STAMP) ## make .venv with everything that running, testing and checking need
 
 run: $(SITE_STAMP) ## install, migrate, load the demo and serve at http://127.0.0.1:8000/ (PORT, DEMO=0, DATABASE_URL, REDIS_URL)
+	@$(MAKE) --no-print-directory $(BROWSER_STAMP) \
+	  || echo "Without the browser's libraries, forms are JSON to type and plots are tables; all else works."
 	@exec $(BIN)/python manage.py serve
 
-test: $(DEV_STAMP) ## run the tests on SQLite and on PostgreSQL with Valkey (ARGS="tests/queues -k name", BACKEND=sqlite|postgres)
+test: $(DEV_STAMP) $(BROWSER_STAMP) ## run the tests on SQLite and on PostgreSQL with Valkey (ARGS="tests/queues -k name", BACKEND=sqlite|postgres)
 	@exec $(BIN)/python -m tests.run $(if $(BACKEND),--backend $(BACKEND)) -- $(ARGS)
 
 guards: $(DEV_STAMP) ## take each guard of the code away in turn and see its tests go red (ARGS="lease key": those only)
@@ -63,16 +84,16 @@ format: $(DEV_STAMP) ## format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-wheel: $(DEV_STAMP) ## build the wheel of the four apps into dist/
+wheel: $(DEV_STAMP) $(BROWSER_STAMP) ## build the wheel of the four apps into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 requirements: | $(BIN)/python ## compile requirements/*.in to hashed *.txt
 	$(BIN)/python -m pip install --quiet uv
-	@set -e; for name in dev test site core; do \
-	  constraint=; [ $$name = dev ] || constraint="-c requirements/dev.txt"; \
+	@set -e; for name in dev test site core node; do \
+	  constraint=; [ $$name = dev ] || [ $$name = node ] || constraint="-c requirements/dev.txt"; \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
 	    --custom-compile-command "make requirements" $$constraint requirements/$$name.in -o requirements/$$name.txt; \
 	done
 
 clean: ## remove the environment and caches; var/ stays
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) node_modules $(VENDOR) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

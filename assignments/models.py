@@ -1,7 +1,10 @@
-"""Reviewer, Assignment and Exclusion: fields and the constraints that make the claim exact whatever races.
+"""Reviewer, Assignment and Exclusion: fields and the constraints that make the claim exact whatever races. And what
+is counted from their events.
 
-Rows are changed by claims.py and lifecycle.py alone.
+Rows are changed by claims.py, lifecycle.py and metrics.py alone.
 """
+
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -118,3 +121,64 @@ class Exclusion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reviewer} / {self.task_id}"
+
+
+class ReviewerHour(models.Model):
+    """What a reviewer did in a queue within an hour (UTC), rolled up from events by metrics.py; it can be made anew.
+
+    `handling` and `response` are histograms of seconds, bucket → number (see assignments.durations).
+    """
+
+    reviewer = models.ForeignKey(Reviewer, on_delete=models.CASCADE, related_name="+", db_index=False)
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="+", db_index=False)
+    hour = models.DateTimeField(_("hour"))
+    completed = models.PositiveIntegerField(_("completed"), default=0)
+    skipped = models.PositiveIntegerField(_("skipped"), default=0)
+    expired = models.PositiveIntegerField(_("expired"), default=0)
+    canceled = models.PositiveIntegerField(_("canceled"), default=0)
+    handling: Any = models.JSONField(default=dict)
+    response: Any = models.JSONField(default=dict)
+    active_seconds = models.FloatField(default=0)
+    slack_seconds = models.FloatField(default=0)
+
+    class Meta:
+        ordering = ["-hour"]
+        verbose_name = _("hour of a reviewer")
+        verbose_name_plural = _("hours of reviewers")
+        constraints = [
+            models.UniqueConstraint(name="reviewerhour_once", fields=["reviewer", "queue", "hour"]),
+            models.CheckConstraint(
+                name="reviewerhour_seconds_fit", condition=Q(active_seconds__gte=0, slack_seconds__gte=0)
+            ),
+        ]
+        indexes = [
+            models.Index(name="reviewerhour_by_hour", fields=["hour", "queue"]),
+            models.Index(name="reviewerhour_by_reviewer", fields=["reviewer", "hour"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reviewer_id} {self.hour:%Y-%m-%d %H}"
+
+
+class MetricsMark(models.Model):
+    """How far the roll-up has come: one row. Everything before `as_of` is counted."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    as_of = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("mark of the metrics")
+        verbose_name_plural = _("marks of the metrics")
+        constraints = [models.CheckConstraint(name="metricsmark_alone", condition=Q(id=1))]
+
+    def __str__(self) -> str:
+        return f"{self.as_of}"
+
+
+class QueueAtWork(Queue):
+    """A queue as its operator watches it: what the dashboard of the admin is about. No table of its own."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("dashboard")
+        verbose_name_plural = _("dashboard")

@@ -62,6 +62,12 @@ class TaskInHands(CrowdError):
     slug = "task-in-hands"
 
 
+class BatchClosed(CrowdError):
+    """The batch is in a state from which it cannot be started, stopped or given up."""
+
+    slug = "batch-closed"
+
+
 class IdempotencyMismatch(CrowdError):
     """The Idempotency-Key was used before with another body."""
 

@@ -38,6 +38,31 @@ class Role(models.TextChoices):
     REVIEWER = "reviewer", _("reviewer")
 
 
+class BatchStatus(models.TextChoices):
+    """DRAFT: planned and checked; STOPPED goes on when it is started again; the last three are ends."""
+
+    DRAFT = "DRAFT", _("planned")
+    RUNNING = "RUNNING", _("running")
+    STOPPED = "STOPPED", _("stopped")
+    FINISHED = "FINISHED", _("finished")
+    FAILED = "FAILED", _("failed")
+    CANCELED = "CANCELED", _("canceled")
+
+    @classmethod
+    def ended(cls) -> list["BatchStatus"]:
+        return [cls.FINISHED, cls.FAILED, cls.CANCELED]
+
+
+BATCH_TRANSITIONS: dict[BatchStatus, frozenset[BatchStatus]] = {
+    BatchStatus.DRAFT: frozenset({BatchStatus.RUNNING, BatchStatus.CANCELED}),
+    BatchStatus.RUNNING: frozenset({BatchStatus.STOPPED, BatchStatus.FINISHED, BatchStatus.FAILED}),
+    BatchStatus.STOPPED: frozenset({BatchStatus.RUNNING, BatchStatus.CANCELED}),
+    BatchStatus.FINISHED: frozenset(),
+    BatchStatus.FAILED: frozenset(),
+    BatchStatus.CANCELED: frozenset(),
+}
+
+
 class EventType(StrEnum):
     """The event types that this floor writes."""
 

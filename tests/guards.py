@@ -21,7 +21,18 @@ from tests.run import BACKENDS, environment
 ROOT = Path(__file__).resolve().parent.parent
 
 # What of the tree the tests do not need.
-LEFT_OUT = (".venv", ".git", ".*_cache", ".hypothesis", "__pycache__", "var", "dist", "build", "*.egg-info")
+LEFT_OUT = (
+    ".venv",
+    ".git",
+    "node_modules",
+    ".*_cache",
+    ".hypothesis",
+    "__pycache__",
+    "var",
+    "dist",
+    "build",
+    "*.egg-info",
+)
 
 # The longest that the tests of one mutation may take, in seconds.
 LONG = 120
@@ -63,9 +74,10 @@ class Guard:
     backend: str = "postgres"
 
 
-def both(app: str, in_model: tuple[str, str], in_migration: tuple[str, str]) -> tuple[Edit, ...]:
+def both(models: str, in_model: tuple[str, str], in_migration: tuple[str, str]) -> tuple[Edit, ...]:
     """A constraint is in the models and in the migration; the tests' database is made by the latter."""
-    return Edit(f"{app}/models.py", *in_model), Edit(f"{app}/migrations/0001_initial.py", *in_migration)
+    app = models.split("/")[0]
+    return Edit(models, *in_model), Edit(f"{app}/migrations/0001_initial.py", *in_migration)
 
 
 TABLE: Sequence[Guard] = [
@@ -74,7 +86,7 @@ TABLE: Sequence[Guard] = [
         "a live slot is unique",
         "the constraint assignment_live_slot",
         both(
-            "assignments",
+            "assignments/models.py",
             ('fields=["queue", "reviewer", "live_slot"],', 'fields=["queue", "reviewer", "live_slot", "id"],'),
             ('fields=("queue", "reviewer", "live_slot"),', 'fields=("queue", "reviewer", "live_slot", "id"),'),
         ),
@@ -87,7 +99,7 @@ TABLE: Sequence[Guard] = [
         "a person counts once for a task",
         "the constraint assignment_counted",
         both(
-            "assignments",
+            "assignments/models.py",
             (
                 'name="assignment_counted", fields=["task", "reviewer"],',
                 'name="assignment_counted", fields=["task", "reviewer", "id"],',
@@ -106,7 +118,7 @@ TABLE: Sequence[Guard] = [
         "open slots fit the status",
         "the constraint task_open_slots_fit",
         both(
-            "queues",
+            "queues/models/task.py",
             (
                 "condition=Q(status=TaskStatus.AVAILABLE, open_slots__gte=1, open_slots__lte=",
                 "condition=Q(open_slots__gte=0) | Q(status=TaskStatus.AVAILABLE, open_slots__lte=",
@@ -123,7 +135,7 @@ TABLE: Sequence[Guard] = [
         "a key is begun once",
         "the constraint idempotency_scope",
         both(
-            "queues",
+            "queues/models/request.py",
             (
                 'name="idempotency_scope", fields=["user", "method", "path", "key"]',
                 'name="idempotency_scope", fields=["user", "method", "path", "key", "id"]',

@@ -1,10 +1,11 @@
-"""Run the tests on SQLite, and then on a real PostgreSQL with a real Valkey that are started for the run.
+"""Run the tests on SQLite and, beside it, on a real PostgreSQL with a real Valkey that are started for the run.
 
 `python -m tests.run [--backend sqlite|postgres] -- [pytest's arguments]`; `make test` calls it.
 """
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,6 +36,7 @@ SITE_VARIABLES = frozenset(
         "WEB_WORKERS",
         "WEB_THREADS",
         "DEMO",
+        "IMAGE_SOURCES",
         "CROWDSITE_HOST",
         "CROWDSITE_DATA_DIR",
         "CROWDSITE_DB_POOL",
@@ -58,7 +60,6 @@ def environment(backend: str) -> Iterator[dict[str, str]]:
 
 def run(backend: str, arguments: list[str]) -> int:
     """Run pytest on `backend`; the answer is its exit status, or 1 when a required server is missing."""
-    print(f"=== the tests on {backend} ===", flush=True)
     try:
         with environment(backend) as variables:
             process = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], env=variables)
@@ -75,6 +76,26 @@ def run(backend: str, arguments: list[str]) -> int:
         return 1 if required else 0
 
 
+def run_both(arguments: list[str]) -> list[int]:
+    """Run on both databases at once, as two cores allow; what the second one printed comes after the first one's."""
+    first, second = BACKENDS
+    print(f"=== the tests on {first}; those on {second} run beside them and are told of afterwards ===", flush=True)
+    command = [sys.executable, "-m", "tests.run", "--backend", second, "--", *arguments]
+    with tempfile.TemporaryFile() as output:
+        beside = subprocess.Popen(command, stdout=output, stderr=output)
+        try:
+            statuses = [run(first, arguments), beside.wait()]
+        except KeyboardInterrupt:
+            beside.send_signal(signal.SIGINT)
+            beside.wait()
+            raise
+        print(f"=== the tests on {second} ===", flush=True)
+        output.seek(0)
+        shutil.copyfileobj(output, sys.stdout.buffer)
+        sys.stdout.flush()
+    return statuses
+
+
 def main() -> int:
     """Run what the command line asks for; the answer is the first status that is not 0."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -83,7 +104,10 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        statuses = [run(backend, options.arguments) for backend in options.backend or BACKENDS]
+        if options.backend:
+            statuses = [run(backend, options.arguments) for backend in options.backend]
+        else:
+            statuses = run_both(options.arguments)
     except KeyboardInterrupt:
         return 130
     return next(filter(None, statuses), 0)

@@ -13,8 +13,8 @@ def name(requirement):
     return re.split(r"[\[<>=~!; ]", requirement, maxsplit=1)[0].lower().replace("_", "-")
 
 
-def test_there_are_four():
-    assert [path.name for path in FILES] == ["core.txt", "dev.txt", "site.txt", "test.txt"]
+def test_there_are_five():
+    assert [path.name for path in FILES] == ["core.txt", "dev.txt", "node.txt", "site.txt", "test.txt"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

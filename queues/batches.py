@@ -1,0 +1,230 @@
+"""Work over many rows, in parts: planned once, done part by part, each part in one transaction that also marks it done.
+
+Whatever stops it (a killed process, an operator) leaves whole parts done and whole parts undone, and it goes on from
+there. Kinds of work are registered by the app that does them. The worker's tick calls `work`; so does the page that
+shows the progress, so that a batch ends without any worker too.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Sum
+
+from queues.exceptions import BatchClosed, CrowdError
+from queues.models import Batch, BatchPart, Queue
+from queues.states import BATCH_TRANSITIONS, BatchStatus
+from queues.transactions import database_now, writer
+
+logger = logging.getLogger(__name__)
+
+PART = 100
+"""Items of a part: what one transaction locks."""
+
+FAULTS_KEPT = 1000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a part: how many of its items were changed, and why the others were not.
+
+    A fault is `{"item": task id or line number, "detail": sentence}`, with whatever else the kind's page shows.
+    """
+
+    changed: int
+    faults: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a batch is, in items. `faults` are the first thousand met while working."""
+
+    done: int
+    changed: int
+    faults: list[dict[str, Any]]
+
+
+Apply = Callable[[Batch, list[Any], datetime | None], Outcome]
+
+_kinds: dict[str, Apply] = {}
+
+
+def register(kind: str, apply: Apply) -> None:
+    """Make a kind of work known. `apply(batch, items, now)` does the items of a part, in the part's transaction."""
+    _kinds[kind] = apply
+
+
+class _NotWhole(Exception):
+    """A part of a batch that is all or nothing had faults: everything is undone."""
+
+    def __init__(self, faults: list[dict[str, Any]]) -> None:
+        self.faults = faults
+
+
+@writer
+def plan(
+    *,
+    kind: str,
+    items: Iterable[Any],
+    actor: Any,
+    queue: Queue | None = None,
+    parameters: dict[str, Any] | None = None,
+    whole: bool = False,
+    draft: bool = False,
+    faults: Sequence[dict[str, Any]] = (),
+    part: int = PART,
+    now: datetime | None = None,
+) -> Batch:
+    """Write a batch down. `items` are JSON values, given to the kind's function `part` at a time, in order.
+
+    It runs at once unless it is a `draft`; `faults` are those already known. Raises KeyError for an unknown kind.
+    """
+    _kinds[kind]
+    batch = Batch.objects.create(
+        kind=kind,
+        queue=queue,
+        parameters=parameters or {},
+        created_by=actor,
+        status=BatchStatus.DRAFT if draft else BatchStatus.RUNNING,
+        whole=whole,
+        items=0,
+        faults=list(faults[:FAULTS_KEPT]),
+        faults_total=len(faults),
+        created_at=database_now(now),
+    )
+    remaining, ordinal = iter(items), 0
+    while payload := list(islice(remaining, part)):
+        BatchPart.objects.create(batch=batch, ordinal=ordinal, payload=payload, items=len(payload))
+        batch.items += len(payload)
+        ordinal += 1
+    batch.save(update_fields=["items"])
+    return batch
+
+
+@writer
+def start(*, batch_id: int, whole: bool | None = None) -> Batch:
+    """Let a planned or stopped batch run; `whole` may be chosen now. Raises Batch.DoesNotExist, BatchClosed."""
+    changes = {} if whole is None else {"whole": whole}
+    return _move(batch_id, BatchStatus.RUNNING, **changes)
+
+
+@writer
+def stop(*, batch_id: int) -> Batch:
+    """Halt a running batch after the part that is under way. Raises Batch.DoesNotExist, BatchClosed."""
+    return _move(batch_id, BatchStatus.STOPPED)
+
+
+@writer
+def cancel(*, batch_id: int, now: datetime | None = None) -> Batch:
+    """Give up a planned or stopped batch; what it has done stays. Raises Batch.DoesNotExist, BatchClosed."""
+    return _move(batch_id, BatchStatus.CANCELED, ended_at=database_now(now))
+
+
+def _move(batch_id: int, to: BatchStatus, **changes: Any) -> Batch:
+    """The guarded UPDATE behind every change of a batch's status."""
+    batch = Batch.objects.select_for_update(no_key=True).get(pk=batch_id)
+    if to not in BATCH_TRANSITIONS[BatchStatus(batch.status)]:
+        raise BatchClosed(f"Batch {batch_id} is {BatchStatus(batch.status).label}.")
+    Batch.objects.filter(pk=batch_id).update(status=to, **changes)
+    batch.refresh_from_db()
+    return batch
+
+
+def work(*, batch_id: int | None = None, now: datetime | None = None) -> bool:
+    """Do one part of the oldest running batch, or of this one; False where none is left.
+
+    A batch that is all or nothing is done whole. What a kind's function raises stops its batch, which FAILED then.
+    """
+    running = Batch.objects.filter(status=BatchStatus.RUNNING)
+    if batch_id is not None:
+        running = running.filter(pk=batch_id)
+    for batch in running.order_by("id"):
+        try:
+            done = _whole(batch_id=batch.pk, now=now) if batch.whole else _part(batch_id=batch.pk, now=now)
+        except _NotWhole as faulty:
+            done = _fail(batch_id=batch.pk, faults=faulty.faults, now=now)
+        except Exception:
+            logger.exception("Batch %s failed.", batch.pk)
+            sentence = "Something went wrong here; the fault is in the log."
+            done = _fail(batch_id=batch.pk, faults=[{"item": None, "detail": sentence}], now=now)
+        if done or _finish(batch_id=batch.pk, now=now):
+            return True
+    return False
+
+
+@writer
+def _part(*, batch_id: int, now: datetime | None) -> bool:
+    """Do the next part that nobody else is doing. Where the batch is stopped meanwhile, the next one is not begun."""
+    left = BatchPart.objects.filter(batch=batch_id, batch__status=BatchStatus.RUNNING, done_at__isnull=True)
+    part = left.order_by("ordinal").select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
+    if part is None:
+        return False
+    _apply(part, now)
+    return True
+
+
+@writer
+def _whole(*, batch_id: int, now: datetime | None) -> bool:
+    """Do every part, or none. Raises _NotWhole with the faults."""
+    batch = Batch.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=batch_id).first()
+    if batch is None or batch.status != BatchStatus.RUNNING:
+        return False
+    faults: list[dict[str, Any]] = []
+    for part in BatchPart.objects.filter(batch=batch, done_at__isnull=True).order_by("ordinal"):
+        faults += _apply(part, now).faults
+    if faults:
+        raise _NotWhole(faults)
+    return _finish(batch_id=batch_id, now=now)
+
+
+def _apply(part: BatchPart, now: datetime | None) -> Outcome:
+    outcome = _kinds[part.batch.kind](part.batch, part.payload, now)
+    part.done_at, part.changed, part.faults = database_now(now), outcome.changed, outcome.faults
+    part.save(update_fields=["done_at", "changed", "faults"])
+    return outcome
+
+
+@writer
+def _finish(*, batch_id: int, now: datetime | None) -> bool:
+    """End a running batch of which no part is left; two workers may have done the last two at once."""
+    left = BatchPart.objects.filter(batch=OuterRef("pk"), done_at__isnull=True)
+    running = Batch.objects.filter(~Exists(left), pk=batch_id, status=BatchStatus.RUNNING)
+    return bool(running.update(status=BatchStatus.FINISHED, ended_at=database_now(now)))
+
+
+@writer
+def _fail(*, batch_id: int, faults: list[dict[str, Any]], now: datetime | None) -> bool:
+    running = Batch.objects.filter(pk=batch_id, status=BatchStatus.RUNNING)
+    return bool(
+        running.update(
+            status=BatchStatus.FAILED,
+            faults=faults[:FAULTS_KEPT],
+            faults_total=len(faults),
+            ended_at=database_now(now),
+        )
+    )
+
+
+def each(items: Iterable[Any], change: Callable[[Any], Any]) -> Outcome:
+    """Call `change` for every item; a CrowdError is that item's fault and leaves the others be."""
+    changed, faults = 0, []
+    for item in items:
+        try:
+            change(item)
+            changed += 1
+        except CrowdError as refused:
+            faults.append({"item": item, "detail": refused.detail})
+    return Outcome(changed, faults)
+
+
+def progress(batch: Batch) -> Progress:
+    """How far the batch is now."""
+    parts = BatchPart.objects.filter(batch=batch, done_at__isnull=False).order_by("ordinal")
+    sums = parts.aggregate(done=Sum("items"), changed=Sum("changed"))
+    faults: list[dict[str, Any]] = []
+    for found in parts.exclude(faults=[]).values_list("faults", flat=True)[:FAULTS_KEPT]:
+        faults += found
+    return Progress(done=sums["done"] or 0, changed=sums["changed"] or 0, faults=faults[:FAULTS_KEPT])

@@ -1,0 +1,56 @@
+"""The outbox: what happened, and what of it has no place in the feed yet."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from queues.querysets import EventQuerySet
+
+
+class Event(models.Model):
+    """Something that happened, written in the transaction that made it happen. No foreign keys: it outlives its object.
+
+    `sequence` counts the events of one object from 1 without gaps; `delta` holds the values that changed, small.
+    """
+
+    type = models.CharField(max_length=40)
+    object_type = models.CharField(max_length=20)
+    object_id = models.BigIntegerField()
+    queue_id = models.BigIntegerField(null=True)
+    task_id = models.BigIntegerField(null=True)
+    actor = models.CharField(max_length=64, blank=True, default="")
+    sequence = models.PositiveIntegerField()
+    delta = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        constraints = [
+            models.UniqueConstraint(name="event_sequence", fields=["object_type", "object_id", "sequence"]),
+            models.CheckConstraint(name="event_sequence_from_one", condition=Q(sequence__gte=1)),
+        ]
+        indexes = [
+            models.Index(name="event_by_task", fields=["task_id", "id"], condition=Q(task_id__isnull=False)),
+            # What was going on in a span of time, for statistics. It grows at its end only.
+            models.Index(name="event_by_time", fields=["created_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.object_type} {self.object_id}"
+
+
+class EventPending(models.Model):
+    """An event that the sequencer has not yet given its place in the feed."""
+
+    event = models.OneToOneField(Event, on_delete=models.CASCADE, primary_key=True, related_name="pending")
+
+    class Meta:
+        verbose_name = _("pending event")
+        verbose_name_plural = _("pending events")
+
+    def __str__(self) -> str:
+        return f"{self.event_id}"

@@ -44,6 +44,7 @@ GUARDS = "tests/assignments/test_guards.py::"
 QUEUES = "tests/queues/test_guards.py::"
 RACES = "tests/assignments/test_races.py::"
 ORDER = "tests/assignments/test_order.py::"
+ROLL_UP = "tests/assignments/test_roll_up.py::"
 
 
 @dataclass(frozen=True)
@@ -458,6 +459,28 @@ TABLE: Sequence[Guard] = [
         "the transaction around carry_out()",
         (Edit("queues/api/base.py", "        @writer\n        def carry_out", "        def carry_out"),),
         (f"{GUARDS}test_a_request_whose_key_was_taken_over_leaves_no_effect",),
+    ),
+    # The metrics: what could still change is made again, and nothing is counted twice.
+    Guard(
+        "what is committed late is counted",
+        "the look back before the mark",
+        (Edit("assignments/metrics.py", "_hour_of(mark - LATE - ABSENCE)", "_hour_of(mark)"),),
+        (
+            f"{ROLL_UP}test_what_was_committed_late_is_counted",
+            f"{ROLL_UP}test_slack_of_the_hour_before_is_counted_once_work_goes_on",
+        ),
+    ),
+    Guard(
+        "an hour is made again when it is a day old",
+        "the second making",
+        (Edit("assignments/metrics.py", "_hour_of(mark) - AGAIN, _hour_of(until) - AGAIN", "mark, mark"),),
+        (f"{ROLL_UP}test_what_was_committed_much_too_late_is_counted_a_day_later",),
+    ),
+    Guard(
+        "a lapsed lease is no work",
+        "the cut at the lease's end",
+        (Edit("assignments/metrics.py", "end if expiry is None else min(end, expiry)", "end"),),
+        (f"{ROLL_UP}test_a_lease_that_lapsed_is_no_work_until_it_is_swept",),
     ),
 ]
 

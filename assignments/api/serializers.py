@@ -4,11 +4,13 @@ from typing import Any
 
 from rest_framework import serializers
 
+from assignments.metrics import COUNT_MAX, PERIODS
 from assignments.states import AssignmentStatus, Reason
 from queues.api.fields import (
     AwareDateTimeField,
     JSONValueField,
     StrictBooleanField,
+    StrictFields,
     StrictIntegerField,
     StrictSerializer,
 )
@@ -132,3 +134,46 @@ class StatsSerializer(serializers.Serializer[Any]):
     starved_tasks = serializers.ListField(
         child=serializers.IntegerField(), help_text="The ids of the first hundred of them."
     )
+
+
+class MetricsQuerySerializer(StrictFields, serializers.Serializer[Any]):
+    """Which numbers of a reviewer are asked for."""
+
+    period = serializers.ChoiceField(choices=list(PERIODS), default="day")
+    queue = serializers.CharField(required=False, help_text="A queue's name: what was done in it, instead of in all.")
+    count = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=COUNT_MAX,
+        help_text="How many periods; 14 days, 8 weeks, 6 months unless given.",
+    )
+
+
+class MetricsRowSerializer(serializers.Serializer[Any]):
+    """What a reviewer did from `start` until before `end`. Times are seconds; what there is none of is null."""
+
+    start = AwareDateTimeField()
+    end = AwareDateTimeField()
+    completed = serializers.IntegerField()
+    skipped = serializers.IntegerField()
+    expired = serializers.IntegerField(help_text="Assignments whose lease ended.")
+    canceled = serializers.IntegerField(help_text="Assignments that were closed under the reviewer or taken back.")
+    handling_median = serializers.FloatField(allow_null=True, help_text="From the hand-out to the answer.")
+    handling_p95 = serializers.FloatField(allow_null=True)
+    response_median = serializers.FloatField(
+        allow_null=True, help_text="From when the task first became available to the answer."
+    )
+    response_p95 = serializers.FloatField(allow_null=True)
+    skip_rate = serializers.FloatField(allow_null=True, help_text="skipped ÷ (completed + skipped + expired)")
+    active_seconds = serializers.FloatField(help_text="While something was held.")
+    slack_seconds = serializers.FloatField(help_text="Gaps of at most half an hour between spells of work.")
+
+
+class MetricsSerializer(serializers.Serializer[Any]):
+    """A reviewer's numbers, newest period first, and of all these periods together."""
+
+    as_of = AwareDateTimeField(
+        allow_null=True, help_text="What happened until then is counted; null before anything is."
+    )
+    results = MetricsRowSerializer(many=True, source="rows")
+    total = MetricsRowSerializer()

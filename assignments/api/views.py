@@ -11,7 +11,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from assignments import claims, lifecycle, statistics
+from assignments import claims, lifecycle, metrics, statistics
 from assignments.api import problems  # noqa: F401  (registers this app's problem types)
 from assignments.api.filters import AssignmentFilter, ReviewerFilter
 from assignments.api.serializers import (
@@ -22,6 +22,8 @@ from assignments.api.serializers import (
     FinalizeSerializer,
     GrabSerializer,
     JudgmentSerializer,
+    MetricsQuerySerializer,
+    MetricsSerializer,
     OneAssignmentSerializer,
     ReviewerSerializer,
     SkipSerializer,
@@ -32,6 +34,7 @@ from queues.api.base import ApiView, ApiViewSet, forbid
 from queues.api.permissions import has_role
 from queues.api.serializers import CallStrategySerializer
 from queues.api.views import validated
+from queues.exceptions import InvalidInput
 from queues.models import Membership, Queue, Task
 from queues.states import Role
 
@@ -186,3 +189,16 @@ class ReviewerViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewS
 
     def get_queryset(self) -> Any:
         return Reviewer.objects.visible_to(self.request.user).select_related("user")
+
+    @extend_schema(parameters=[MetricsQuerySerializer], responses=MetricsSerializer, filters=False)
+    @action(detail=True, pagination_class=None, filter_backends=[])
+    def metrics(self, request: Request, pk: str) -> Response:
+        """What the reviewer did, by day, week or month in UTC. Of others one sees the queues that one manages."""
+        reviewer = self.get_object()
+        asked = validated(MetricsQuerySerializer(data=request.query_params.dict()))
+        queues = metrics.queues_seen(reviewer, by=request.user)
+        if (name := asked.pop("queue", None)) is not None:
+            queues = queues.filter(name=name)
+            if not queues.exists():
+                raise InvalidInput.at("/queue", "There is no such queue, or none whose numbers you may see.")
+        return Response(MetricsSerializer(metrics.of_reviewer(reviewer, among=queues, **asked)).data)

@@ -124,7 +124,10 @@ def test_answers_are_as_described(described: Any, mia: Caller, rick: Caller, ali
     fits(described, "GET /api/v1/tasks/", rick.get("tasks/"))
     fits(described, "GET /api/v1/tasks/{}/judgments/", rick.get(f"tasks/{held['task']['id']}/judgments/"))
     fits(described, "GET /api/v1/queues/{}/stats/", rick.get("queues/digits/stats/"))
-    fits(described, "GET /api/v1/reviewers/", mia.get("reviewers/"))
+    reviewers = mia.get("reviewers/")
+    fits(described, "GET /api/v1/reviewers/", reviewers)
+    numbers = mia.get(f"reviewers/{reviewers['results'][0]['id']}/metrics/", period="week")
+    fits(described, "GET /api/v1/reviewers/{}/metrics/", numbers)
     fits(described, "POST /api/v1/tokens/", mia.post("tokens/", {"name": "robot"}, 201))
     fits(described, "GET /api/v1/tokens/", mia.get("tokens/"))
 

@@ -155,6 +155,34 @@ def _task(draft: TaskDraft, *, queue: Queue, requester: Any, target: Any, now: d
     return task
 
 
+def check_drafts(
+    *, queue: Queue, drafts: Sequence[TaskDraft], now: datetime | None = None
+) -> list[tuple[int, str, str]]:
+    """What `create_tasks` would say against each draft at this moment: (index, pointer, sentence). Changes nothing."""
+    people = _people(drafts)
+    with_access = access.hold_review_access(queue_id=queue.pk, users=_targets(drafts, people))
+    now = database_now(now)
+    return [
+        (index, pointer, detail)
+        for index, draft in enumerate(drafts)
+        for pointer, detail in (
+            *_shape_faults(draft, queue),
+            *_time_faults(draft, now),
+            *_people_faults(draft, people, with_access),
+        )
+    ]
+
+
+def _people(drafts: Sequence[TaskDraft]) -> dict[str, list[Any]]:
+    return users_by_email(
+        email for draft in drafts for email in (*draft.excluded, *([draft.target] if draft.target else []))
+    )
+
+
+def _targets(drafts: Sequence[TaskDraft], people: dict[str, list[Any]]) -> set[Any]:
+    return {user.pk for draft in drafts if draft.target for user in people[draft.target]}
+
+
 FIRST_EVENT = {
     TaskStatus.SCHEDULED: EventType.TASK_SCHEDULED,
     TaskStatus.AVAILABLE: EventType.TASK_AVAILABLE,
@@ -195,11 +223,8 @@ def create_task(
 def _insert(
     *, queue: Queue, requester: Any, drafts: Sequence[TaskDraft], actor: Any, now: datetime | None
 ) -> list[Task]:
-    people = users_by_email(
-        email for draft in drafts for email in (*draft.excluded, *([draft.target] if draft.target else []))
-    )
-    targets = {user.pk for draft in drafts if draft.target for user in people[draft.target]}
-    with_access = access.hold_review_access(queue_id=queue.pk, users=targets)
+    people = _people(drafts)
+    with_access = access.hold_review_access(queue_id=queue.pk, users=_targets(drafts, people))
     now = database_now(now)
     if not Queue.objects.alive().filter(pk=queue.pk).exists():
         raise QueueArchived(f"The queue {queue.name} was deleted.")

@@ -8,7 +8,7 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 
-from queues.api import fields
+from queues import moments
 from queues.api.fields import (
     AwareDateTimeField,
     JSONObjectField,
@@ -66,7 +66,7 @@ def test_what_merely_means_yes_or_no_is_refused(value):
         ("2027-03-01T09:30:00Z", datetime(2027, 3, 1, 9, 30, tzinfo=UTC)),
         ("2027-03-01 09:30:00.5z", datetime(2027, 3, 1, 9, 30, 0, 500_000, tzinfo=UTC)),
         ("2027-03-01t00:30:00.123456789+02:00", datetime(2027, 2, 28, 22, 30, 0, 123_456, tzinfo=UTC)),
-        ("1970-01-01T00:00:00-00:00", fields.EARLIEST),
+        ("1970-01-01T00:00:00-00:00", moments.EARLIEST),
         ("8999-12-31T23:59:59Z", datetime(8999, 12, 31, 23, 59, 59, tzinfo=UTC)),
     ],
 )

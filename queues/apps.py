@@ -9,4 +9,8 @@ class QueuesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from queues import checks  # noqa: F401  (registers the system checks)
+        from queues import batches, bulk, imports
+        from queues import checks as checks  # registers the system checks
+
+        bulk.register()
+        batches.register(imports.KIND, imports.apply)

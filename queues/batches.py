@@ -12,17 +12,21 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from django.db import OperationalError, transaction
 from django.db.models import Exists, OuterRef, Sum
 
-from queues.exceptions import BatchClosed, CrowdError
+from queues.exceptions import BatchClosed, CrowdError, InvalidInput
 from queues.models import Batch, BatchPart, Queue
 from queues.states import BATCH_TRANSITIONS, BatchStatus
-from queues.transactions import database_now, writer
+from queues.transactions import database_now, is_passing, writer
 
 logger = logging.getLogger(__name__)
 
 PART = 100
 """Items of a part: what one transaction locks."""
+
+PARTS_AT_ONCE = 10
+"""Parts written down in one statement: their items are in memory together."""
 
 FAULTS_KEPT = 1000
 
@@ -64,7 +68,7 @@ class _NotWhole(Exception):
         self.faults = faults
 
 
-@writer
+@transaction.atomic
 def plan(
     *,
     kind: str,
@@ -75,12 +79,15 @@ def plan(
     whole: bool = False,
     draft: bool = False,
     faults: Sequence[dict[str, Any]] = (),
+    faults_total: int | None = None,
     part: int = PART,
     now: datetime | None = None,
 ) -> Batch:
     """Write a batch down. `items` are JSON values, given to the kind's function `part` at a time, in order.
 
-    It runs at once unless it is a `draft`; `faults` are those already known. Raises KeyError for an unknown kind.
+    It runs at once unless it is a `draft`. `items` may be a stream, which cannot be read twice: so this is one
+    transaction and, unlike a writer, not repeated. `faults` are those already known, of `faults_total` where the
+    caller kept only the first. Raises KeyError for an unknown kind.
     """
     _kinds[kind]
     batch = Batch.objects.create(
@@ -92,14 +99,17 @@ def plan(
         whole=whole,
         items=0,
         faults=list(faults[:FAULTS_KEPT]),
-        faults_total=len(faults),
+        faults_total=len(faults) if faults_total is None else faults_total,
         created_at=database_now(now),
     )
     remaining, ordinal = iter(items), 0
-    while payload := list(islice(remaining, part)):
-        BatchPart.objects.create(batch=batch, ordinal=ordinal, payload=payload, items=len(payload))
-        batch.items += len(payload)
-        ordinal += 1
+    while payloads := list(islice(iter(lambda: list(islice(remaining, part)), []), PARTS_AT_ONCE)):
+        BatchPart.objects.bulk_create(
+            BatchPart(batch=batch, ordinal=ordinal + place, payload=payload, items=len(payload))
+            for place, payload in enumerate(payloads)
+        )
+        ordinal += len(payloads)
+        batch.items += sum(map(len, payloads))
     batch.save(update_fields=["items"])
     return batch
 
@@ -146,7 +156,10 @@ def work(*, batch_id: int | None = None, now: datetime | None = None) -> bool:
             done = _whole(batch_id=batch.pk, now=now) if batch.whole else _part(batch_id=batch.pk, now=now)
         except _NotWhole as faulty:
             done = _fail(batch_id=batch.pk, faults=faulty.faults, now=now)
-        except Exception:
+        except Exception as error:
+            if isinstance(error, OperationalError) and is_passing(error):
+                logger.warning("Batch %s met a deadlock too often; it goes on later.", batch.pk)
+                continue
             logger.exception("Batch %s failed.", batch.pk)
             sentence = "Something went wrong here; the fault is in the log."
             done = _fail(batch_id=batch.pk, faults=[{"item": None, "detail": sentence}], now=now)
@@ -173,8 +186,10 @@ def _whole(*, batch_id: int, now: datetime | None) -> bool:
     if batch is None or batch.status != BatchStatus.RUNNING:
         return False
     faults: list[dict[str, Any]] = []
-    for part in BatchPart.objects.filter(batch=batch, done_at__isnull=True).order_by("ordinal"):
-        faults += _apply(part, now).faults
+    left = BatchPart.objects.filter(batch=batch, done_at__isnull=True).order_by("ordinal")
+    # One at a time: together the parts of an import are as large as its file.
+    for pk in list(left.values_list("pk", flat=True)):
+        faults += _apply(BatchPart.objects.select_related("batch").get(pk=pk), now).faults
     if faults:
         raise _NotWhole(faults)
     return _finish(batch_id=batch_id, now=now)
@@ -216,8 +231,14 @@ def each(items: Iterable[Any], change: Callable[[Any], Any]) -> Outcome:
             change(item)
             changed += 1
         except CrowdError as refused:
-            faults.append({"item": item, "detail": refused.detail})
+            faults.append({"item": item, "detail": _sentence(refused)})
     return Outcome(changed, faults)
+
+
+def _sentence(refused: CrowdError) -> str:
+    if isinstance(refused, InvalidInput):
+        return " ".join(str(error["detail"]) for error in refused.errors)
+    return str(refused.detail)
 
 
 def progress(batch: Batch) -> Progress:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from celery import shared_task
 
-from queues import idempotency, lifecycle
+from queues import batches, idempotency, lifecycle
 
 BATCHES = 20
 """The most batches one tick works through; the next tick goes on."""
@@ -39,3 +39,8 @@ def drain_archived() -> int:
 @shared_task(name="queues.jobs.purge_idempotency")
 def purge_idempotency() -> int:
     return drain(idempotency.purge)
+
+
+@shared_task(name="queues.jobs.run_batches")
+def run_batches() -> int:
+    return drain(batches.work)

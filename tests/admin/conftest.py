@@ -1,0 +1,46 @@
+"""The admin as olga, an operator of the house, sees it."""
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+
+from tests import cast
+
+
+def allow(user, *codenames):
+    """Give a user permissions such as `crowd_queues.view_task`; staff as they stand in the database now."""
+    for name in codenames:
+        app, codename = name.split(".")
+        user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+    return user
+
+
+@pytest.fixture
+def olga(db):
+    """Staff, and an operator; no other permission."""
+    return allow(cast.person("olga", is_staff=True), "crowd_queues.operate")
+
+
+@pytest.fixture
+def desk(client, olga):
+    """Olga's browser."""
+    client.force_login(olga)
+    return client
+
+
+@pytest.fixture
+def queue(db):
+    return cast.queue()
+
+
+def at(name, *args):
+    """The address of a page of the admin: `at("task_change", 5)`, `at("assignment_changelist")`."""
+    app = "assignments" if name.split("_")[0] in {"assignment", "reviewer"} else "queues"
+    return reverse(f"admin:crowd_{app}_{name}", args=args)
+
+
+def text(answer):
+    """A page's text."""
+    if hasattr(answer, "render") and not answer.is_rendered:
+        answer.render()
+    return answer.content.decode()

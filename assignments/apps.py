@@ -9,9 +9,10 @@ class AssignmentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from assignments import receivers
+        from assignments import bulk, receivers
         from assignments.states import EventType
         from queues import events
 
         events.register(EventType)
         receivers.connect()
+        bulk.register()

@@ -74,18 +74,24 @@ def unexpired(tasks: TaskQuerySet, *, now: datetime) -> TaskQuerySet:
     return tasks.filter(Q(expire_at__isnull=True) | Q(expire_at__gt=now))
 
 
-def suiting(tasks: TaskQuerySet, *, queue: Queue, reviewer: "Reviewer", now: datetime) -> TaskQuerySet:
-    """Those among the queue's `tasks` that this reviewer may judge: not judged or held by them, not excluded from them,
-    not aimed at another, not their own where the queue forbids it.
+def fresh_to(tasks: TaskQuerySet, *, reviewer: "Reviewer", now: datetime) -> TaskQuerySet:
+    """Those among `tasks`, of any queue, that this reviewer has not judged and does not hold, is not excluded from,
+    and that are not aimed at another.
     """
     taken = _model("Assignment").objects.filter(task=OuterRef("pk"), reviewer=reviewer, counted=True)
     excluded = _model("Exclusion").objects.in_force(now).filter(task=OuterRef("pk"), reviewer=reviewer)
-    suited = unexpired(tasks, now=now).filter(
+    return unexpired(tasks, now=now).filter(
         ~Exists(taken),
         ~Exists(excluded),
         Q(target_reviewer__isnull=True) | Q(target_reviewer=reviewer.user_id),
-        queue=queue,
     )
+
+
+def suiting(tasks: TaskQuerySet, *, queue: Queue, reviewer: "Reviewer", now: datetime) -> TaskQuerySet:
+    """Those among the queue's `tasks` that this reviewer may judge: fresh to them, and not their own where the queue
+    forbids it.
+    """
+    suited = fresh_to(tasks, reviewer=reviewer, now=now).filter(queue=queue)
     return suited if queue.requester_may_review else suited.exclude(requester=reviewer.user_id)
 
 

@@ -48,8 +48,8 @@ X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
-        # Tasks carry pictures as data URIs, and so do the icons of the API's pages.
-        "img-src": [SELF, "data:"],
+        # Tasks carry pictures as data URIs, and so do the icons of the API's pages; others are on servers elsewhere.
+        "img-src": [SELF, "data:", *env.list("IMAGE_SOURCES", default=["https:"])],
         "object-src": [NONE],
         "base-uri": [SELF],
         "form-action": [SELF],
@@ -129,7 +129,9 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-LOGIN_URL = "admin:login"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "crowd-desk"
+LOGOUT_REDIRECT_URL = "home"
 
 LANGUAGE_CODE = "en"
 # The languages of our own texts; without the list Django's would follow the browser and ours would not.
@@ -206,6 +208,8 @@ CELERY_BEAT_SCHEDULE = {
         "queues.jobs.expire_tasks": 1.0,
         "queues.jobs.drain_archived": 1.0,
         "assignments.jobs.expire_assignments": 1.0,
+        "queues.jobs.run_batches": 1.0,
+        "assignments.jobs.roll_up_metrics": 15.0,
         "queues.jobs.purge_idempotency": 3600.0,
     }.items()
 }

@@ -1,6 +1,7 @@
 """The site's addresses. The apps bring their own under /api/v1/."""
 
 from django.contrib import admin
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
@@ -8,6 +9,9 @@ from crowdsite import errors, health, views
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("login/", views.SignIn.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("desk/", include("assignments.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("queues.api.urls")),
     path("api/v1/", include("assignments.api.urls")),

@@ -9,6 +9,8 @@ bob review in it. The queue `foreign` is somebody else's. Whose object a row is 
 - mine: the person's own (their assignment, their token; the requester's task; the reviewer's own entry)
 - team: of the same queue, but another's (rosa's task, bob's assignment)
 - else: of the queue `foreign`, or of a person who has nothing to do with one
+
+All assignments here are still in hand, so none is among what somebody did (`/desk/done/{assignment}/`).
 """
 
 import re
@@ -38,6 +40,27 @@ GET     /readyz                                  -      200       200      200  
 POST    /readyz                                  -      405       405      405      405       405     405
 GET     /api/schema/                             -      200       200      200      200       200     200
 GET     /api/docs/                               -      200       200      200      200       200     200
+
+GET     /login/                                  -      200       302      302      302       302     302
+POST    /login/                                  -      200       302      302      302       302     302
+GET     /logout/                                 -      405       405      405      405       405     405
+POST    /logout/                                 -      302       302      302      302       302     302
+GET     /desk/                                   -      302       200      200      200       200     200
+POST    /desk/                                   -      302       405      405      405       405     405
+GET     /desk/queues/{queue}/                    team   302       404      200      403       403     403
+GET     /desk/queues/{queue}/                    else   302       404      404      404       404     403
+POST    /desk/queues/{queue}/                    team   302       405      405      405       405     405
+POST    /desk/queues/{queue}/                    else   302       405      405      405       405     405
+GET     /desk/done/                              -      302       200      200      200       200     200
+POST    /desk/done/                              -      302       405      405      405       405     405
+GET     /desk/done/{assignment}/                 mine   302       404      404      404       404     404
+GET     /desk/done/{assignment}/                 team   302       404      404      404       404     404
+GET     /desk/done/{assignment}/                 else   302       404      404      404       404     404
+POST    /desk/done/{assignment}/                 mine   302       405      405      405       405     405
+POST    /desk/done/{assignment}/                 team   302       405      405      405       405     405
+POST    /desk/done/{assignment}/                 else   302       405      405      405       405     405
+GET     /desk/metrics/                           -      302       200      200      200       200     200
+POST    /desk/metrics/                           -      302       405      405      405       405     405
 
 GET     /api/v1/queues/                          -      401       200      200      200       200     200
 POST    /api/v1/queues/                          -      401       403      403      403       201     201
@@ -102,6 +125,9 @@ GET     /api/v1/reviewers/                       -      401       200      200  
 GET     /api/v1/reviewers/{reviewer}/            mine   401       404      200      404       200     200
 GET     /api/v1/reviewers/{reviewer}/            team   401       404      404      404       200     200
 GET     /api/v1/reviewers/{reviewer}/            else   401       404      404      404       404     200
+GET     /api/v1/reviewers/{reviewer}/metrics/    mine   401       404      200      404       200     200
+GET     /api/v1/reviewers/{reviewer}/metrics/    team   401       404      404      404       200     200
+GET     /api/v1/reviewers/{reviewer}/metrics/    else   401       404      404      404       404     200
 
 GET     /api/v1/tokens/                          -      401       200      200      200       200     200
 POST    /api/v1/tokens/                          -      401       201      201      201       201     201

@@ -159,6 +159,27 @@ def test_it_migrates_in_a_bare_host(host):
     assert "No changes detected" in host("-m", "django", "makemigrations", "--check")
 
 
+ADMIN = """
+import django
+django.setup()
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.test.utils import setup_test_environment
+setup_test_environment()
+root = get_user_model().objects.create(address="root@example.org", is_staff=True, is_superuser=True)
+client = Client()
+client.force_login(root)
+for path in ("", "crowd_queues/queue/", "crowd_queues/queue/add/", "crowd_queues/task/", "crowd_assignments/reviewer/"):
+    print(client.get(f"/admin/{path}").status_code)
+"""
+
+
+def test_its_admin_opens(host):
+    host("-m", "django", "makemigrations", "people")
+    host("-m", "django", "migrate", "--no-color")
+    assert host("-c", ADMIN).split() == ["200"] * 5
+
+
 def test_it_does_not_bring_the_site(host):
     program = "import importlib.util as u, queues; print(u.find_spec('crowdsite'), queues.__file__)"
     found, where = host("-c", program).split()

@@ -1,0 +1,81 @@
+"""The sentences that the workbench's scripts say; {words in braces} are filled in by them, {{ these }} by Jedison."""
+
+from django.utils.translation import gettext_lazy as _
+
+WORKBENCH = {
+    "yes": _("Yes"),
+    "no": _("No"),
+    "nothing": _("none"),
+    "item": _("Item"),
+    # What is asked.
+    "task_number": _("Task {number}"),
+    "task_id": _("No. {id}"),
+    "held": _("{count} in hand"),
+    "answered": _("{count} answered"),
+    "task_input": _("Task"),
+    "empty_text": _("(empty)"),
+    "empty_list": _("(nothing)"),
+    "picture_tools": _("Size of the picture: {title}"),
+    "picture_broken": _("This picture cannot be shown:"),
+    "fit": _("Fit"),
+    "fit_long": _("Fit the picture"),
+    "zoom_in": _("Enlarge"),
+    "zoom_out": _("Reduce"),
+    # The answer.
+    "your_answer": _("Your answer"),
+    "choose_one": _("Choose one."),
+    "fill_in": _("This is needed."),
+    "at_least": _("At least {{ minItems }} must be chosen or added."),
+    "at_most": _("At most {{ maxItems }} can be chosen or added."),
+    "one_error": _("One thing to mend, see below its field."),
+    "errors": _("{count} things to mend, see below their fields."),
+    "answer_as": _("Answer as"),
+    "as_text": _("Text"),
+    "as_json": _("JSON"),
+    "json_hint": _("As JSON: text in double quotes, numbers as they are."),
+    "not_json": _("This is not JSON yet. {reason}"),
+    # What happened.
+    "new_task": _("New task, number {number}."),
+    "answer_saved": _("Answer saved."),
+    "skipped": _("Skipped."),
+    "draft_restored": _("What you had begun is here again."),
+    "copied": _("Copied."),
+    # The lease.
+    "lease_left": _("{time} left"),
+    "lease_none": _("No time limit"),
+    "lease_warning": _("{seconds} seconds left for this task."),
+    "extended": _("You have until {time}."),
+    "not_extended": _("The time already ends as late as it may, at {time}."),
+    # Nothing to do.
+    "empty_title": _("All done for now"),
+    "empty": _("No task waits in this queue."),
+    "leased_title": _("Everything is in hand"),
+    "leased": _("Each task that could be yours is being worked on by somebody else."),
+    "excluded_title": _("Nothing more for you just now"),
+    "excluded": _("Tasks wait, but you have answered or skipped them, or they are meant for others."),
+    "paused_title": _("The queue is paused"),
+    "paused": _("Its managers have stopped handing out tasks for a while."),
+    "retry_at": _("The next may come {relative}, at {time}. This page looks by itself."),
+    "retry_soon": _("This page looks again by itself, a few times a minute."),
+    # What went wrong.
+    "lost_title": _("This task is no longer yours"),
+    "lost_expired": _("Its time ended, and it went back to the queue for somebody else. Your answer was not counted."),
+    "lost_finished": _(
+        "You had answered it already, perhaps in another tab. That answer stands; this one was not saved."
+    ),
+    "lost_skipped": _("You had skipped it already, perhaps in another tab. This answer was not saved."),
+    "lost_closed": _("It was taken back or closed in the meantime. Your answer was not counted."),
+    "lost_kept": _("Your answer is kept below to copy."),
+    "gone_title": _("You cannot review here any more"),
+    "odd_title": _("This did not work"),
+    "offline": _("You are offline. This page tries again by itself."),
+    "server_away": _("The server does not answer just now. This page tries again by itself."),
+    "answer_kept": _("Your answer is kept on this device until it has arrived."),
+    "still_signed_out": _("You are not signed in yet."),
+    # Keys.
+    "key_choice": _("Choose an answer"),
+    "key_submit": _("Submit"),
+    "key_skip": _("Skip"),
+    "key_extend": _("More time"),
+    "key_help": _("All keys"),
+}

@@ -1,0 +1,102 @@
+"""A site with something in every state, for the pages to show: some days of alice's work on handwritten digits."""
+
+import random
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from assignments import claims, lifecycle, metrics
+from assignments.models import Assignment, Reviewer
+from assignments.states import AssignmentStatus
+from crowdsite.demo import digits, loading
+from queues import administration, batches, intake
+from queues.intake import TaskDraft
+from queues.models import Membership, Task
+from queues.states import Role
+from tests.cast import grab, join, person, post, queue
+
+DAYS = 4
+A_DAY = (2, 6)
+"""The fewest and the most tasks that alice takes on a day."""
+
+
+def fill() -> dict[str, Any]:
+    """Make it; the answer names what addresses need: ids of rows."""
+    random.seed(loading.SEED)
+    now = timezone.now()
+    work = _digits(now - timedelta(days=DAYS))
+    alice = Membership.objects.select_related("queue", "user").get(queue=work, user=person("alice"))
+    for day in range(DAYS, -1, -1):
+        _a_day(alice, now - timedelta(days=day, minutes=20))
+    while metrics.roll_up():
+        pass
+    _other_queues()
+    grab(alice)
+    person("nora")
+    person("olga", is_staff=True, is_superuser=True)
+    closed = Task.objects.filter(queue=work, status="FINISHED").values_list("pk", flat=True)[:3]
+    batch = batches.plan(kind="cancel", items=list(closed), actor=person("olga"), parameters={"reason": "Sold out."})
+    batches.work(batch_id=batch.pk)
+    ended = Assignment.objects.filter(reviewer__user=alice.user).order_by("-id")
+    return {
+        "queue": work.pk,
+        "batch": batch.pk,
+        "reviewer": Reviewer.objects.get(user=alice.user).pk,
+        "task": Task.objects.filter(queue=work, status="FINISHED").order_by("id").values_list("pk", flat=True)[0],
+        **{
+            status.value.lower(): ended.filter(status=status).values_list("pk", flat=True)[0]
+            for status in AssignmentStatus
+            if status != AssignmentStatus.CREATED
+        },
+    }
+
+
+def _digits(now: Any) -> Any:
+    work = queue(
+        "digits",
+        alias="Handwritten digits",
+        description="Which digit is it?",
+        instructions=loading.INSTRUCTIONS,
+        input_schema=loading.INPUT_SCHEMA,
+        output_schema=loading.OUTPUT_SCHEMA,
+    )
+    join(work, "rick", Role.REQUESTER)
+    join(work, "alice")
+    join(work, "bob")
+    drafts = [
+        TaskDraft(input_data={"image_url": digit.image_url, "categories": list(digits.CATEGORIES)})
+        for digit in digits.read()[:100]
+    ]
+    intake.create_tasks(queue=work, requester=person("rick"), drafts=drafts, now=now)
+    return work
+
+
+def _a_day(alice: Membership, now: Any) -> None:
+    """One task is skipped, one is taken back, one lapses, the others are answered."""
+    ends = ["skip", "release", "lapse"] + ["answer"] * random.randint(*A_DAY)
+    for end in random.sample(ends, len(ends)):
+        held = claims.grab(membership=alice, call={"seconds_to_expire": 60}, now=now).assignments[0].pk
+        now += timedelta(seconds=random.randint(3, 50))
+        if end == "skip":
+            lifecycle.skip(assignment_id=held, seconds_to_expire=3600, actor=alice.user, now=now)
+        elif end == "release":
+            lifecycle.release(assignment_id=held, reason="Its picture was wrong.", actor=person("mia"), now=now)
+        elif end == "lapse":
+            now += timedelta(seconds=60)
+            lifecycle.expire_assignments(now=now)
+        else:
+            label = {"label": random.choice(digits.CATEGORIES)}
+            lifecycle.finalize(assignment_id=held, data=label, actor=alice.user, now=now)
+
+
+def _other_queues() -> None:
+    """One that is paused, one with a name that is hard to fit, and one with a frontend of its own and work in hand."""
+    paused = queue("receipts", alias="Receipts", description="Type what the receipt says.")
+    long = queue("a-name-without-a-space-that-is-longer-than-a-small-screen-is-wide")
+    outside = queue("pets", alias="Pets", description="Cat or dog?", reviewer_frontend_url="https://pets.example/")
+    for each in (paused, long, outside):
+        join(each, "alice")
+    administration.update_queue(queue_id=paused.pk, changes={"is_paused": True}, actor=person("mia"))
+    post(outside, 6)
+    grab(outside.memberships.select_related("user").get(user=person("alice")), multitask_index=2)

@@ -66,8 +66,10 @@ def unprivileged_user() -> str | None:
 
 
 @contextmanager
-def postgresql(folder: Path) -> Iterator[str]:
+def postgresql(folder: Path, **options: str) -> Iterator[str]:
     """Run PostgreSQL with its data in `folder`, which must exist; the value is its address (postgres://…).
+
+    `options` are settings that go before POSTGRESQL_OPTIONS.
 
     Raises ServerMissing, or RuntimeError with the server's log when it does not start.
     """
@@ -86,8 +88,8 @@ def postgresql(folder: Path) -> Iterator[str]:
         raise ServerMissing(f"PostgreSQL's programs cannot be run by {user}: {problem}") from None
     if done.returncode:
         raise RuntimeError(f"initdb failed: {done.stderr}")
-    options = POSTGRESQL_OPTIONS | {"port": str(port), "unix_socket_directories": str(data)}
-    command = [programs / "postgres", "-D", data, *(f"--{name}={value}" for name, value in options.items())]
+    settings = POSTGRESQL_OPTIONS | options | {"port": str(port), "unix_socket_directories": str(data)}
+    command = [programs / "postgres", "-D", data, *(f"--{name}={value}" for name, value in settings.items())]
     url = f"postgres://crowdsite@127.0.0.1:{port}/postgres"
     with running(command, log, lambda: psycopg.connect(url).close(), psycopg.OperationalError, **identity):
         yield url

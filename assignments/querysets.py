@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Exists, Min, OuterRef, Q
+from django.db.models import Exists, F, Min, OuterRef, Q
 
 from assignments.states import AssignmentStatus
 from queues.models import Membership, Queue, Task
@@ -101,24 +101,15 @@ def claimable(tasks: TaskQuerySet, **who: Any) -> TaskQuerySet:
 
 
 def starved(queue: Queue, *, now: datetime) -> TaskQuerySet:
-    """Available tasks that every eligible reviewer of the queue has excluded or judged.
-
-    Only a task that was excluded, judged or aimed at somebody can be starved, unless the queue has too few reviewers
-    for even a fresh one.
-    """
-    assignments, exclusions = (
-        _model("Assignment").objects.filter(counted=True),
-        _model("Exclusion").objects.in_force(now),
-    )
+    """Available tasks that every eligible reviewer of the queue has excluded or judged."""
+    assignments = _model("Assignment").objects.filter(counted=True)
+    exclusions = _model("Exclusion").objects.in_force(now)
     available = unexpired(Task.objects.filter(queue=queue, status=TaskStatus.AVAILABLE), now=now)
     reviewers = Membership.objects.reviewers().filter(queue=queue, user__is_active=True)
-    if queue.requester_may_review and reviewers.exists():
-        available = available.filter(
-            Exists(assignments.filter(task=OuterRef("pk")))
-            | Exists(exclusions.filter(task=OuterRef("pk")))
-            | Q(target_reviewer__isnull=False)
-        )
-    elif not queue.requester_may_review:
+    needed_for_a_fresh_one = 1 if queue.requester_may_review else 2
+    if reviewers[:needed_for_a_fresh_one].count() == needed_for_a_fresh_one:
+        available = available.filter(pk__in=_touched(queue, exclusions))
+    if not queue.requester_may_review:
         reviewers = reviewers.exclude(user=OuterRef("requester"))
     of_this_one = {"task": OuterRef(OuterRef("pk")), "reviewer__user": OuterRef("user")}
     willing = reviewers.filter(~Exists(assignments.filter(**of_this_one)), ~Exists(exclusions.filter(**of_this_one)))
@@ -126,6 +117,19 @@ def starved(queue: Queue, *, now: datetime) -> TaskQuerySet:
         Q(target_reviewer__isnull=True) & ~Exists(willing)
         | Q(target_reviewer__isnull=False) & ~Exists(willing.filter(user=OuterRef("target_reviewer")))
     )
+
+
+def _touched(queue: Queue, exclusions: "ExclusionQuerySet") -> Any:
+    """The ids of the queue's open tasks that were excluded from somebody, aimed at somebody, or begun by somebody.
+
+    While the queue has reviewers enough, only these can be starved. Each kind has an index, or a table, of few rows:
+    asked for with OR, the database reads every available task.
+    """
+    tasks = Task.objects.filter(queue=queue).order_by()
+    excluded = exclusions.filter(task__queue=queue, task__status=TaskStatus.AVAILABLE).order_by().values("task_id")
+    aimed = tasks.open().filter(target_reviewer__isnull=False).values("id")
+    begun = tasks.filter(status=TaskStatus.AVAILABLE, open_slots__lt=F("judgments_required")).values("id")
+    return excluded.union(aimed, begun)
 
 
 def next_chance(queue: Queue, *, reviewer: "Reviewer", topic: str | None, now: datetime) -> datetime | None:

@@ -211,6 +211,7 @@ CELERY_BEAT_SCHEDULE = {
         "queues.jobs.run_batches": 1.0,
         "assignments.jobs.roll_up_metrics": 15.0,
         "queues.jobs.purge_idempotency": 3600.0,
+        "queues.jobs.purge_batches": 3600.0,
     }.items()
 }
 

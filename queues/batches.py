@@ -8,12 +8,12 @@ shows the progress, so that a batch ends without any worker too.
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from django.db import OperationalError, transaction
-from django.db.models import Exists, OuterRef, Sum
+from django.db.models import Exists, OuterRef, Q, Sum
 
 from queues.exceptions import BatchClosed, CrowdError, InvalidInput
 from queues.models import Batch, BatchPart, Queue
@@ -29,6 +29,15 @@ PARTS_AT_ONCE = 10
 """Parts written down in one statement: their items are in memory together."""
 
 FAULTS_KEPT = 1000
+
+KEPT = timedelta(days=30)
+"""How long a batch is to be seen after its end; its parts are as large as what was imported."""
+
+DRAFT_KEPT = timedelta(days=7)
+"""How long a planned batch waits for its start."""
+
+PURGE_BATCH = 10
+"""Batches that one transaction deletes."""
 
 
 @dataclass(frozen=True)
@@ -249,3 +258,16 @@ def progress(batch: Batch) -> Progress:
     for found in parts.exclude(faults=[]).values_list("faults", flat=True)[:FAULTS_KEPT]:
         faults += found
     return Progress(done=sums["done"] or 0, changed=sums["changed"] or 0, faults=faults[:FAULTS_KEPT])
+
+
+@writer
+def purge(*, now: datetime | None = None) -> int:
+    """Delete up to PURGE_BATCH batches that ended long ago or were never started; how many it was."""
+    moment = database_now(now)
+    old = Batch.objects.filter(
+        Q(ended_at__lte=moment - KEPT) | Q(status=BatchStatus.DRAFT, created_at__lte=moment - DRAFT_KEPT)
+    )
+    ids = list(old.order_by("id").select_for_update(skip_locked=True).values_list("pk", flat=True)[:PURGE_BATCH])
+    BatchPart.objects.filter(batch__in=ids).delete()
+    Batch.objects.filter(pk__in=ids).delete()
+    return len(ids)

@@ -44,3 +44,8 @@ def purge_idempotency() -> int:
 @shared_task(name="queues.jobs.run_batches")
 def run_batches() -> int:
     return drain(batches.work)
+
+
+@shared_task(name="queues.jobs.purge_batches")
+def purge_batches() -> int:
+    return drain(batches.purge)

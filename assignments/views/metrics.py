@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.templatetags.static import static
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -17,6 +16,7 @@ from assignments import done
 from assignments import metrics as numbers
 from assignments.models import Reviewer
 from assignments.views.filters import MetricsForm
+from assignments.views.vendor import library
 
 NOTHING = "–"
 DAY = 24 * 3600
@@ -48,7 +48,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         "lines": [_line(row, _name(row, period)) for row in found.rows],
         "total": _line(found.total, ""),
         "plots": _plots(found),
-        "library": {"script": _vendored("uplot.js"), "style": _vendored("uplot.css")},
+        "library": {"script": library("uplot.js"), "style": library("uplot.css")},
     }
     return render(request, "assignments/metrics.html", context, status=status)
 
@@ -101,11 +101,3 @@ def _plots(found: numbers.Metrics) -> dict[str, list[Any]]:
     return {"start": [row.start.timestamp() for row in rows]} | {
         name: [getattr(row, name) for row in rows] for name in columns
     }
-
-
-def _vendored(name: str) -> str:
-    """Where a library's file is; empty where a host that lists its static files has none of it."""
-    try:
-        return static(f"assignments/vendor/{name}")
-    except ValueError:
-        return ""

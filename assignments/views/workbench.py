@@ -4,13 +4,13 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render, resolve_url
-from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from assignments.views.sentences import WORKBENCH
+from assignments.views.vendor import library
 from queues import markdown
 from queues.models import Membership, Queue
 
@@ -45,14 +45,6 @@ def _data(queue: Queue) -> dict[str, object]:
         "addresses": {
             **of_assignment,
             "grab": reverse("crowd-queue-grab", args=[queue.name]),
-            "formLibrary": _form_library(),
+            "formLibrary": library("jedison.js"),
         },
     }
-
-
-def _form_library() -> str:
-    """Where the forms' library is; empty where a host that lists its static files has none of it."""
-    try:
-        return static("assignments/vendor/jedison.js")
-    except ValueError:
-        return ""

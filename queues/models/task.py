@@ -81,6 +81,11 @@ class Task(models.Model):
                 fields=["target_reviewer", "queue"],
                 condition=Q(status__in=OPEN, target_reviewer__isnull=False),
             ),
+            models.Index(
+                name="task_begun",
+                fields=["queue"],
+                condition=Q(status=TaskStatus.AVAILABLE, open_slots__lt=F("judgments_required")),
+            ),
             models.Index(name="task_due", fields=["schedule_to"], condition=Q(status=TaskStatus.SCHEDULED)),
             models.Index(
                 name="task_expiring",

@@ -1,8 +1,11 @@
 """Batches: planned once, done part by part, whatever stops them."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import OperationalError
 from django.db.models import F
+from django.utils import timezone
 
 from queues import batches
 from queues.batches import Outcome
@@ -288,3 +291,17 @@ class TestAtOnce:
         stop = lambda: batches.stop(batch_id=batch.pk)  # noqa: E731
         outcomes = together(stop, stop)
         assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Batch", "BatchClosed"]
+
+
+def test_what_ended_a_month_ago_is_purged_and_a_plan_that_nobody_started_after_a_week(seen):
+    now = timezone.now()
+    ended = work_off(plan(now=now - timedelta(days=40)))
+    Batch.objects.filter(pk=ended.pk).update(ended_at=now - timedelta(days=30))
+    plan(draft=True, now=now - timedelta(days=7))
+    recent = work_off(plan())
+    drafted = plan(draft=True, now=now - timedelta(days=6))
+    running = plan(now=now - timedelta(days=90))
+    assert batches.purge(now=now) == 2
+    assert set(Batch.objects.values_list("pk", flat=True)) == {recent.pk, drafted.pk, running.pk}
+    assert set(BatchPart.objects.values_list("batch", flat=True)) == {recent.pk, drafted.pk, running.pk}
+    assert batches.purge(now=now) == 0

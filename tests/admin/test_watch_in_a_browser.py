@@ -8,7 +8,7 @@ from django.core.cache import cache
 from assignments import lifecycle
 from tests import cast
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.only("sqlite"), pytest.mark.django_db(transaction=True)]
 
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 900}

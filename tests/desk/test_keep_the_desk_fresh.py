@@ -7,7 +7,7 @@ from django.test import Client
 
 from tests.cast import grab, join, person, post, queue
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.only("sqlite"), pytest.mark.django_db(transaction=True)]
 
 LOOKS_AGAIN = 15_000
 

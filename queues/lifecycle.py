@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from queues import access, events, signals
 from queues.exceptions import InvalidInput, TaskClosed, TaskInHands
@@ -275,7 +276,9 @@ def expire_tasks(*, limit: int = SWEEP_BATCH, now: datetime | None = None) -> in
 @writer
 def cancel_archived(*, limit: int = SWEEP_BATCH, now: datetime | None = None) -> int:
     """Cancel up to `limit` open tasks of deleted queues; how many it was."""
-    archived = Queue.objects.filter(archived_at__isnull=False)
+    # Queue by queue along the index: joined to the tasks, every open one is read each second.
+    left = Task.objects.open().filter(queue=OuterRef("pk"))
+    archived = list(Queue.objects.filter(Exists(left), archived_at__isnull=False).values_list("pk", flat=True))
     tasks = list(Task.objects.open().filter(queue__in=archived).locked(skip=True)[:limit])
     _close(tasks, TaskStatus.CANCELED, reason="queue deleted", now=database_now(now))
     return len(tasks)

@@ -29,6 +29,10 @@ TASKS = 2_000
 CAPACITY = 3
 
 
+LONGEST = 300
+"""Seconds of the wall's clock after which a thread gives up; the test takes a quarter of them."""
+
+
 class Clock:
     """A time that runs faster than the wall's, so that the shortest lease lapses in two seconds."""
 
@@ -53,11 +57,15 @@ def deadlocks() -> int:
 
 
 def reviewing(membership: Membership, clock: Clock, said: list[tuple[int, str]], seed: int) -> Callable[[], None]:
-    """A reviewer at work until nothing is left: answers, skips, sometimes walks away. `said` was acknowledged."""
+    """A reviewer at work until nothing is left: answers, skips, sometimes walks away. `said` was acknowledged.
+
+    Where another thread failed, a task that is aimed at its reviewer stays for ever; so there is an end to waiting.
+    """
+    latest = clock.now() + timedelta(seconds=Clock.SPEED * LONGEST)
 
     def work() -> None:
         dice, pace = random.Random(seed), Event()
-        while True:
+        while clock.now() < latest:
             got = claims.grab(
                 membership=membership,
                 call={"seconds_to_expire": 10, "multitask_index": dice.randint(1, CAPACITY)},
@@ -116,9 +124,11 @@ def most_held() -> int:
 def sweeping(seen: list[int], clock: Clock) -> Callable[[], None]:
     """The sweeps, many times a second until no task is open; between them it counts what the busiest reviewer holds."""
 
+    latest = clock.now() + timedelta(seconds=Clock.SPEED * LONGEST)
+
     def sweep() -> None:
         pace = Event()
-        while Task.objects.open().exists():
+        while clock.now() < latest and Task.objects.open().exists():
             seen.append(most_held())
             tasks_lifecycle.expire_tasks(now=clock.now())
             lifecycle.expire_assignments(now=clock.now())

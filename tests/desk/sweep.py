@@ -1,7 +1,7 @@
 """Every page in a browser, light and dark: accessible, no wider than a phone, nothing refused or complained of.
 
-A new page is one line in PAGES. `make sweep` runs it; `make screenshots` writes the pictures of the documentation by the
-same walk. It is not among the tests of `make test`: about every third time Chromium stops answering somewhere in it.
+A new page is one line in PAGES. `make sweep` runs it; `make screenshots` writes the pictures of the documentation by
+the same walk. It is not among the tests of `make test`: about every third time Chromium stops answering in it.
 """
 
 import os

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from playwright.sync_api import expect
 
 from assignments import lifecycle
 from tests import cast
@@ -69,8 +70,7 @@ def text_of(page, place):
 
 
 def becomes(page, place, text):
-    page.locator(f'[data-text="{place}"]', has_text=text).first.wait_for()
-    assert text_of(page, place) == text
+    expect(page.locator(f'[data-text="{place}"]')).to_have_text(text)
 
 
 def answer(queue, data=1):
@@ -88,7 +88,7 @@ def test_the_list_follows_the_work_by_itself(opening, queue):
     page.get_by_role("link", name="Handwritten digits").focus()
     answer(queue)
     becomes(page, answered, "1")
-    assert text_of(page, waiting) == "3"
+    becomes(page, waiting, "3")
     assert page.evaluate("document.activeElement.textContent") == "Handwritten digits"
     assert page.complaints == []
 
@@ -97,20 +97,19 @@ def test_one_queue_follows_the_work_by_itself(opening, queue):
     page = opening(f"{LIST}{queue.pk}/change/")
     page.locator(".crowd-canvas canvas").nth(4).wait_for()
     table = page.locator('[data-plot="minutes"] tbody td')
-    page.mouse.wheel(0, 300)
-    scrolled = page.evaluate("scrollY")
+    page.evaluate("scrollTo(0, 300)")
     answer(queue)
     becomes(page, "answered", "1")
+    expect(page.locator('[data-plot="minutes"] [data-summary]')).to_contain_text("1 answered, 0 lapsed")
     assert sum(int(cell) for cell in table.all_text_contents()[::3]) == 1
-    assert page.locator('[data-plot="minutes"] [data-summary]').inner_text().startswith("1 answered, 0 lapsed")
-    assert page.evaluate("scrollY") == scrolled
+    assert page.evaluate("scrollY") == 300
     assert page.complaints == []
 
 
 def test_refreshing_can_be_paused(opening, queue):
     page = opening(LIST)
     page.get_by_role("button", name="Pause refreshing").click()
-    assert page.get_by_role("status").inner_text() == "Refreshing is paused."
+    expect(page.get_by_role("status")).to_have_text("Refreshing is paused.")
     answer(queue)
     page.get_by_role("button", name="Refresh again").click()
     becomes(page, f"{queue.pk}.answered", "1")
@@ -123,14 +122,14 @@ def test_a_site_that_is_away_is_said_and_asked_again(opening, queue):
     answer(queue)
     page.context.set_offline(False)
     becomes(page, f"{queue.pk}.answered", "1")
-    assert page.get_by_role("status").inner_text() == "Refreshes by itself."
+    expect(page.get_by_role("status")).to_have_text("Refreshes by itself.")
 
 
 def test_the_signed_out_are_offered_to_sign_in(opening, queue):
     page = opening(LIST)
     page.context.clear_cookies()
     page.get_by_role("link", name="Sign in again").wait_for()
-    assert page.get_by_role("status").inner_text() == "You are signed out, so the numbers stand still."
+    expect(page.get_by_role("status")).to_have_text("You are signed out, so the numbers stand still.")
     page.get_by_role("link", name="Sign in again").click()
     page.wait_for_url("**/admin/login/?next=*")
 
@@ -139,7 +138,7 @@ def test_a_queue_is_paused_from_the_list_and_stays_there(opening, queue):
     page = opening(LIST)
     page.get_by_role("button", name="Pause digits").click()
     page.get_by_role("button", name="Resume digits").wait_for()
-    assert page.get_by_text("is paused: nothing is handed out").is_visible()
+    expect(page.get_by_text("is paused: nothing is handed out")).to_be_visible()
     assert page.url.endswith(LIST)
 
 

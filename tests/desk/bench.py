@@ -14,11 +14,11 @@ from queues import intake
 from queues.intake import TaskDraft
 from queues.models import Queue, Task
 from tests import cast
+from tests.browser import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 DESK = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-PATIENCE = 30_000
 
 AXE = "async () => (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html)}`)"
 

@@ -1,6 +1,7 @@
 """Forms for answers of any schema: what is entered arrives, and what is wrong is said where it stands."""
 
 import pytest
+from playwright.sync_api import expect
 
 from assignments.models import Assignment
 from tests import cast
@@ -82,15 +83,15 @@ def test_what_is_wrong_is_said_at_its_field(browser, live_server):
         page.get_by_label("Name").fill("O")
         page.get_by_label("Note").fill("ab")
         page.get_by_role("button", name="Submit").click()
-        assert "5 things to mend" in page.locator("#answer-errors").inner_text()
+        expect(page.locator("#answer-errors")).to_contain_text("5 things to mend")
         assert bench.violations() == []
         name = page.locator("[data-path='#/name']")
-        assert "Must be at least 2 characters long." in name.inner_text()
-        assert page.evaluate("document.activeElement.labels[0].innerText").strip() == "Name"
-        assert "This is needed." in page.locator("[data-path='#/count']").inner_text()
+        expect(name).to_contain_text("Must be at least 2 characters long.")
+        expect(page.get_by_label("Name")).to_be_focused()
+        expect(page.locator("[data-path='#/count']")).to_contain_text("This is needed.")
         fill_in(page)
         page.get_by_label("Note").fill("")
-        assert page.locator("[data-path='#/name']").get_by_text("Must be").count() == 0
+        expect(page.locator("[data-path='#/name']").get_by_text("Must be")).to_have_count(0)
         page.get_by_role("button", name="Submit").click()
         bench.wait_for_task(2)
     assert "note" not in answer()
@@ -106,7 +107,7 @@ def test_what_the_server_refuses_is_said_at_its_field(browser, live_server):
         field = bench.page.locator("[data-path='#/code']")
         field.get_by_text("does not match").wait_for()
         assert bench.page.get_by_label("Code").input_value() == "xy"
-        assert "One thing to mend" in bench.page.get_by_role("status").first.inner_text()
+        expect(bench.page.get_by_role("status").first).to_contain_text("One thing to mend")
         bench.page.get_by_label("Code").fill("AB")
         bench.press("Control+Enter")
         bench.wait_for_task(2)
@@ -141,7 +142,7 @@ def test_without_a_schema_plain_text_will_do(browser, live_server):
         field.fill('{"cat": ')
         assert bench.violations() == []
         bench.page.get_by_role("button", name="Submit").click()
-        assert "This is not JSON yet." in bench.reading()
+        expect(bench.page.locator("#bench")).to_contain_text("This is not JSON yet.")
         field.fill('{"cat": true}')
         bench.page.get_by_role("button", name="Submit").click()
         bench.wait_for("empty")
@@ -200,7 +201,7 @@ def test_an_input_is_shown_and_never_run(browser, live_server):
         bench.wait_for_task(1)
         page = bench.page
         page.get_by_text("This picture cannot be shown: /nowhere.png").wait_for()
-        assert page.get_by_text("<img src=x onerror=alert(1)>").is_visible()
+        expect(page.get_by_text("<img src=x onerror=alert(1)>")).to_be_visible()
         assert page.locator("#task-input a").count() == 1
         assert page.get_by_role("link", name="https://example.org/page").get_attribute("rel") == "noopener noreferrer"
         picture = page.get_by_role("img", name="Picture")

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from assignments import lifecycle
 from assignments.models import Assignment
@@ -58,7 +59,7 @@ def test_alice_reviews_ten_digits(browser, live_server):
         bench.press("Enter")
         bench.wait_for("lost")
         assert bench.page.get_by_role("textbox", name="What you had entered").input_value() == "7"
-        assert bench.page.evaluate("document.activeElement.id") == "lost-heading"
+        expect(bench.page.locator("#lost-heading")).to_be_focused()
         bench.press("Tab", "Tab", "Tab", "Enter")
 
         for key in "345":
@@ -98,8 +99,8 @@ def test_the_focus_goes_to_each_new_task(browser, live_server):
     with opened(browser, live_server.url, "alice") as bench:
         for number in (1, 2):
             bench.wait_for_task(number)
-            assert bench.page.evaluate("document.activeElement.id") == "task-heading"
-            assert f"New task, number {number}." in bench.page.get_by_role("status").first.inner_text()
+            expect(bench.page.locator("#task-heading")).to_be_focused()
+            expect(bench.page.get_by_role("status").first).to_contain_text(f"New task, number {number}.")
             bench.press("4", "Enter")
 
 
@@ -108,7 +109,7 @@ def test_enter_alone_asks_for_a_choice(browser, live_server):
     with opened(browser, live_server.url, "alice") as bench:
         bench.wait_for_task(1)
         bench.press("Enter")
-        assert bench.page.locator("#answer-errors").inner_text() == "Choose one."
+        expect(bench.page.locator("#answer-errors")).to_have_text("Choose one.")
         bench.press("5", "Enter")
         bench.wait_for("empty")
     assert list(answers("alice").values()) == ["5"]
@@ -134,7 +135,7 @@ def test_the_lease_is_made_longer(browser, live_server):
     digits_queue(1, default_assignment_strategy={"seconds_to_expire": 30})
     with opened(browser, live_server.url, "alice") as bench:
         bench.wait_for_task(1)
-        assert bench.page.locator("#lease.is-short").is_visible()
+        expect(bench.page.locator("#lease.is-short")).to_be_visible()
         bench.press("e")
         bench.page.locator("#lease:not(.is-short)").wait_for()
     assert Assignment.objects.get().expire_at > timezone.now() + timedelta(minutes=50)

@@ -1,6 +1,7 @@
 """The site's pages in a browser: nothing is refused by the policy, nothing is wider than the screen."""
 
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -45,7 +46,7 @@ def test_the_keyboard_goes_to_the_content_first(page, live_server):
     assert focused.inner_text() == "Skip to the content"
     assert focused.bounding_box()["y"] >= 0
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "main"
+    expect(page.locator("#main")).to_be_focused()
 
 
 def test_the_documentation_of_the_api_opens(page, live_server):

@@ -10,6 +10,7 @@ from queues.models import Task
 from queues.states import TaskStatus
 from tests import cast
 from tests.admin.conftest import allow, at, text
+from tests.plans import prefer_indexes
 
 
 def ids(answer):
@@ -160,8 +161,7 @@ def test_a_reviewers_page_has_what_they_hold_and_their_numbers(desk, queue, peri
 @pytest.mark.only("postgresql")
 def test_a_rare_state_is_read_along_its_index(queue):
     rows = Task.objects.filter(queue=queue, status="CANCELED").order_by("-id").values_list("id", flat=True)[:50]
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
+    prefer_indexes()
     assert "Index Only Scan Backward using task_by_queue" in rows.explain()
 
 

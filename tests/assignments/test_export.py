@@ -16,6 +16,7 @@ from queues import imports
 from queues.models import Queue, Task
 from queues.taskfiles import TaskFile
 from tests import cast
+from tests.plans import prefer_indexes
 
 pytestmark = pytest.mark.django_db
 
@@ -188,7 +189,7 @@ def test_a_window_is_found_by_an_index():
         cursor.execute(f"ANALYZE {Task._meta.db_table}")
         list(Export(queue=queue).rows())
         statement = next(query["sql"] for query in asked if "LIMIT" in query["sql"])
-        cursor.execute("SET LOCAL enable_seqscan = off")
+        prefer_indexes()
         cursor.execute(f"EXPLAIN {statement}")
         plan = " ".join(line for (line,) in cursor.fetchall())
     assert "Index" in plan

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
 
 from assignments import done, lifecycle
 from assignments.models import Assignment, Reviewer
 from assignments.states import AssignmentStatus
 from tests.cast import grab, join, person, post, queue
+from tests.plans import prefer_indexes
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -100,10 +100,7 @@ def test_a_filter_looks_through_so_much_at_a_time_and_says_how_far(alice, monkey
 def test_a_page_goes_through_the_index_of_the_reviewers_own(alice):
     answer(alice)
     mine = Assignment.objects.filter(reviewer=Reviewer.objects.get().pk, pk__lt=1000).order_by("-id")
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL enable_seqscan = off")
-            cursor.execute("SET LOCAL enable_bitmapscan = off")
+    prefer_indexes()
     plan = done._matching(mine, done.Filter())[: done.PAGE].explain()
     assert "assignment_by_reviewer" in plan
     assert "Sort" not in plan

@@ -13,7 +13,7 @@ from assignments import dashboard, lifecycle, minutes
 from assignments.models import Reviewer, ReviewerHour
 from queues.administration import archive_queue, update_queue
 from queues.lifecycle import release_scheduled
-from queues.models import Event, Queue
+from queues.models import Event, Queue, Task
 from tests import cast
 from tests.plans import prefer_indexes
 
@@ -398,9 +398,7 @@ def test_open_tasks_are_counted_along_their_index(operator):
     """Even where the planner believes that most rows are of this queue and state, and waiting there is cheap."""
     queue = cast.queue()
     cast.post(queue, 2000)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE crowd_queues_task")
-    prefer_indexes()
+    prefer_indexes(Task)
     plan = dashboard._with_depths([queue.pk], 100).explain()
     assert plan.count("task_by_queue") == 4, plan
     assert "Sort" not in plan

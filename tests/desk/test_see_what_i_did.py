@@ -98,9 +98,12 @@ def test_a_filter_looks_through_so_much_at_a_time_and_says_how_far(alice, monkey
 
 
 def test_a_page_goes_through_the_index_of_the_reviewers_own(alice):
-    answer(alice)
-    mine = Assignment.objects.filter(reviewer=Reviewer.objects.get().pk, pk__lt=1000).order_by("-id")
-    prefer_indexes()
+    last = answer(alice)
+    bob = Reviewer.objects.of_users([person("bob")], now=NOW)[person("bob").pk]
+    others = {"task": last.task, "queue": last.queue, "reviewer": bob, "created_at": NOW, "ended_at": NOW}
+    Assignment.objects.bulk_create([Assignment(status="SKIPPED", counted=None, **others) for _ in range(500)])
+    mine = Assignment.objects.filter(reviewer=last.reviewer_id, pk__lt=last.pk + 500).order_by("-id")
+    prefer_indexes(Assignment)
     plan = done._matching(mine, done.Filter())[: done.PAGE].explain()
     assert "assignment_by_reviewer" in plan
     assert "Sort" not in plan

@@ -1,7 +1,7 @@
 """Reviewer, Assignment and Exclusion: fields and the constraints that make the claim exact whatever races. And what
 is counted from their events.
 
-Rows are changed by claims.py, lifecycle.py and metrics.py alone.
+Rows are changed by claims.py, lifecycle.py and rollup.py alone.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from assignments.querysets import AssignmentQuerySet, ExclusionQuerySet, ReviewerQuerySet
 from assignments.states import AssignmentStatus
 from queues.models import Queue, Task
-from queues.people import email_of
+from queues.people import shown
 from queues.states import LIVE_MAX
 
 COUNTED = [AssignmentStatus.CREATED, AssignmentStatus.FINISHED]
@@ -34,7 +34,7 @@ class Reviewer(models.Model):
         verbose_name_plural = _("reviewers")
 
     def __str__(self) -> str:
-        return email_of(self.user) or str(self.user)
+        return shown(self.user)
 
 
 class Assignment(models.Model):
@@ -124,7 +124,7 @@ class Exclusion(models.Model):
 
 
 class ReviewerHour(models.Model):
-    """What a reviewer did in a queue within an hour (UTC), rolled up from events by metrics.py; it can be made anew.
+    """What a reviewer did in a queue within an hour (UTC), rolled up from events by rollup.py; it can be made anew.
 
     `handling` and `response` are histograms of seconds, bucket → number (see assignments.durations).
     """

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from queues.models import Event
-from queues.people import email_of
+from queues.people import shown
 
 SHOWN = 500
 """Events that are shown; of a longer history the newest."""
@@ -54,7 +54,7 @@ def of_task(task_id: int) -> Timeline:
 
 def _names(ids: set[str]) -> dict[str, str]:
     users = get_user_model()._default_manager.filter(pk__in=ids)
-    return {str(user.pk): email_of(user) or str(user) for user in users}
+    return {str(user.pk): shown(user) for user in users}
 
 
 def _entry(event: Event, names: dict[str, str]) -> Entry:

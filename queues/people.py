@@ -18,6 +18,11 @@ def email_of(user: Any) -> str:
     return getattr(user, user_email_field()) or ""
 
 
+def shown(user: Any) -> str:
+    """How a user is shown to people: by e-mail, else as the user model has it."""
+    return email_of(user) or str(user)
+
+
 def users_by_email(emails: Iterable[str]) -> dict[str, list[Any]]:
     """Lowercased e-mail → the active users who have it (a list: hosts may allow doubles)."""
     wanted = {email.lower() for email in emails}

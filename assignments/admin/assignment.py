@@ -18,7 +18,7 @@ from queues.admin.lists import BigListAdmin
 from queues.admin.task import as_text
 from queues.admin.tools import TASK_LINKS, TaskLink
 from queues.models import Task
-from queues.people import email_of
+from queues.people import shown
 
 describe(
     bulk.RELEASE,
@@ -45,9 +45,6 @@ class AssignmentAdmin(BigListAdmin):
         "answer",
     ]
 
-    class Media:
-        css = {"all": ["queues/admin.css"]}
-
     @admin.display(description=_("task"))
     def task_link(self, assignment: Assignment) -> str:
         url = reverse("admin:crowd_queues_task_change", args=[assignment.task_id], current_app=self.admin_site.name)
@@ -55,7 +52,7 @@ class AssignmentAdmin(BigListAdmin):
 
     @admin.display(description=_("reviewer"))
     def person(self, assignment: Assignment) -> str:
-        return email_of(assignment.reviewer.user) or str(assignment.reviewer.user)
+        return shown(assignment.reviewer.user)
 
     @admin.display(description=_("reviewer"))
     def reviewer_link(self, assignment: Assignment) -> str:

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 from assignments import dashboard
 from assignments.admin import figures
 from assignments.models import QueueAtWork, Reviewer
-from queues.admin.access import operates
+from queues.admin.access import SeenOnly, operates
 from queues.admin.tools import TOOLS
 from queues.administration import update_queue
 from queues.exceptions import QueueArchived
@@ -48,7 +48,7 @@ HEADS = {
 
 
 @admin.register(QueueAtWork)
-class QueueAtWorkAdmin(admin.ModelAdmin):
+class QueueAtWorkAdmin(SeenOnly, admin.ModelAdmin):
     """Read only. Watched by staff who may view queues or operate them; who may change queues may pause them."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -57,15 +57,6 @@ class QueueAtWorkAdmin(admin.ModelAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         may = request.user.has_perm
         return operates(request) or may("crowd_queues.view_queue") or super().has_view_permission(request, obj)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def may_pause(self, request: HttpRequest) -> bool:
         return operates(request) or request.user.has_perm("crowd_queues.change_queue")

@@ -10,10 +10,9 @@ from django.utils.translation import gettext_lazy as _
 from assignments import metrics
 from assignments.models import Assignment, Reviewer
 from assignments.states import AssignmentStatus
+from queues.admin.access import SeenOnly
 from queues.admin.lists import CappedPaginator
-from queues.admin.writing import WrittenAdmin
-from queues.conf import user_email_field
-from queues.people import email_of
+from queues.admin.people import OfPersonAdmin
 
 HELD_SHOWN = 100
 
@@ -21,41 +20,15 @@ PERIODS = {"day": _("day"), "week": _("week"), "month": _("month")}
 
 
 @admin.register(Reviewer)
-class ReviewerAdmin(WrittenAdmin):
+class ReviewerAdmin(SeenOnly, OfPersonAdmin):
     """Read only: a reviewer is made by becoming one."""
 
     list_display = ["person", "created_at"]
-    list_select_related = ["user"]
-    list_per_page = 50
-    ordering = ["-id"]
     sortable_by = ()
     paginator = CappedPaginator
-    show_facets = admin.ShowFacets.NEVER
     search_help_text = _("How an e-mail begins.")
     fields = ["person", "created_at"]
     change_form_template = "admin/crowd_assignments/reviewer/change_form.html"
-
-    class Media:
-        css = {"all": ["queues/admin.css"]}
-
-    @admin.display(description=_("reviewer"))
-    def person(self, reviewer: Reviewer) -> str:
-        return email_of(reviewer.user) or str(reviewer.user)
-
-    def get_search_fields(self, request: HttpRequest) -> list[str]:
-        return [f"user__{user_email_field()}__istartswith"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_view_permission(request, obj) or super().has_change_permission(request, obj)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> Any:  # type: ignore[override]
         reviewer = kwargs["obj"]

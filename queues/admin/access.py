@@ -34,3 +34,16 @@ class OperatedAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return operates(request) or super().has_delete_permission(request, obj)
+
+
+class SeenOnly:
+    """Mixed into a ModelAdmin: its rows are looked at, whoever one is."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -21,7 +21,7 @@ from queues import batches, bulk
 from queues.admin.writing import WrittenAdmin
 from queues.exceptions import CrowdError
 from queues.models import Batch
-from queues.people import email_of
+from queues.people import shown
 from queues.states import BATCH_TRANSITIONS, BatchStatus
 
 FAULTS_SHOWN = 100
@@ -59,14 +59,8 @@ class BatchAdmin(WrittenAdmin):
     list_display = ["id", "what", "state", "items", "creator", "created_at", "ended_at"]
     list_select_related = ["created_by", "queue"]
     list_filter = ["status"]
-    list_per_page = 50
-    ordering = ["-id"]
-    show_facets = admin.ShowFacets.NEVER
     change_form_template = "admin/crowd_queues/batch/change_form.html"
     fields = ["what", "queue", "parameters_shown", "whole", "creator", "created_at", "ended_at"]
-
-    class Media:
-        css = {"all": ["queues/admin.css"]}
 
     @admin.display(description=_("what"))
     def what(self, batch: Batch) -> str:
@@ -78,7 +72,7 @@ class BatchAdmin(WrittenAdmin):
 
     @admin.display(description=_("planned by"))
     def creator(self, batch: Batch) -> str:
-        return email_of(batch.created_by) or str(batch.created_by)
+        return shown(batch.created_by)
 
     @admin.display(description=_("parameters"))
     def parameters_shown(self, batch: Batch) -> str:

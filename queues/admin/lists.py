@@ -134,12 +134,9 @@ class BigListAdmin(WrittenAdmin):
     looked_up: frozenset[str] = frozenset()
 
     list_filter = [ByQueue, ByState]
-    list_per_page = 50
     list_max_show_all = 50
     paginator = CappedPaginator
-    show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
-    ordering = ["-id"]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return BigChangeList

@@ -11,10 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from queues import members
 from queues.admin.fields import JSONText, PersonField, QueueField
 from queues.admin.lists import ByQueue
-from queues.admin.writing import WriterForm, WrittenAdmin
-from queues.conf import user_email_field
+from queues.admin.people import OfPersonAdmin
+from queues.admin.writing import WriterForm
 from queues.models import Membership
-from queues.people import email_of
 from queues.states import LIVE_MAX, Role
 
 
@@ -62,7 +61,7 @@ class MembershipForm(WriterForm):
 
 
 @admin.register(Membership)
-class MembershipAdmin(WrittenAdmin):
+class MembershipAdmin(OfPersonAdmin):
     """Revoking a reviewer's role releases what they hold."""
 
     form = MembershipForm
@@ -70,20 +69,7 @@ class MembershipAdmin(WrittenAdmin):
     list_display_links = ["person"]
     list_filter = [ByQueue, "role"]
     list_select_related = ["user", "queue"]
-    list_per_page = 50
-    ordering = ["-id"]
-    show_facets = admin.ShowFacets.NEVER
     remove_verb = _("Revoke")
-
-    class Media:
-        css = {"all": ["queues/admin.css"]}
-
-    @admin.display(description=_("user"))
-    def person(self, membership: Membership) -> str:
-        return email_of(membership.user) or str(membership.user)
-
-    def get_search_fields(self, request: HttpRequest) -> list[str]:
-        return [f"user__{user_email_field()}__istartswith"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         shown = ["queue", "user", "role"] if obj is None else ["queue", "person", "role"]

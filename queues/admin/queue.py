@@ -108,9 +108,6 @@ class QueueAdmin(WrittenAdmin):
         ),
     ]
 
-    class Media:
-        css = {"all": ["queues/admin.css"]}
-
     @admin.display(description=_("state"), ordering="is_paused")
     def state(self, queue: Queue) -> str:
         if queue.archived_at is not None:

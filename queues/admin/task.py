@@ -21,7 +21,7 @@ from queues.admin.member import raw_id
 from queues.admin.tools import TASK_LINKS
 from queues.admin.writing import WriterForm
 from queues.models import GlobalKey, Task
-from queues.people import ANYONE, email_of
+from queues.people import ANYONE, email_of, shown
 from queues.states import CLOSED, JUDGMENTS_MAX, PRIORITY_DEFAULT, PRIORITY_MAX, PRIORITY_MIN, SECONDS_MAX, TaskStatus
 
 SHARING_A_KEY_MAX = 1000
@@ -131,9 +131,6 @@ class TaskAdmin(BigListAdmin):
     actions = ["cancel", "prioritise", "retarget"]
     change_form_template = "admin/crowd_queues/task/change_form.html"
 
-    class Media:
-        css = {"all": ["queues/admin.css"]}
-
     @admin.display(description=_("target"))
     def target(self, task: Task) -> str:
         return email_of(task.target_reviewer) if task.target_reviewer else ANYONE
@@ -146,7 +143,7 @@ class TaskAdmin(BigListAdmin):
 
     @admin.display(description=_("requester"))
     def posted_by(self, task: Task) -> str:
-        return email_of(task.requester) or str(task.requester)
+        return shown(task.requester)
 
     @admin.display(description=_("judged by"))
     def judged_by(self, task: Task) -> str:

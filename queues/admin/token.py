@@ -13,10 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from queues import tokens
 from queues.admin.fields import MomentField, PersonField
 from queues.admin.member import raw_id
-from queues.admin.writing import WriterForm, WrittenAdmin
-from queues.conf import user_email_field
+from queues.admin.people import OfPersonAdmin
+from queues.admin.writing import WriterForm
 from queues.models import Token
-from queues.people import email_of
 from queues.querysets import is_operator
 
 
@@ -50,26 +49,13 @@ class TokenForm(WriterForm):
 
 
 @admin.register(Token)
-class TokenAdmin(WrittenAdmin):
+class TokenAdmin(OfPersonAdmin):
     """A token never changes; deleting one revokes it."""
 
     form = TokenForm
     list_display = ["name", "prefix", "person", "created_at", "expires_at", "last_used_at", "revoked_at"]
-    list_select_related = ["user"]
-    list_per_page = 50
-    ordering = ["-id"]
-    show_facets = admin.ShowFacets.NEVER
+    search_further = ("prefix__startswith",)
     remove_verb = _("Revoke")
-
-    class Media:
-        css = {"all": ["queues/admin.css"]}
-
-    @admin.display(description=_("user"))
-    def person(self, token: Token) -> str:
-        return email_of(token.user) or str(token.user)
-
-    def get_search_fields(self, request: HttpRequest) -> list[str]:
-        return [f"user__{user_email_field()}__istartswith", "prefix__startswith"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:

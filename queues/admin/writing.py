@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import flatten_fieldsets, unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -71,10 +72,16 @@ class WriterForm(forms.ModelForm):
 class WrittenAdmin(OperatedAdmin):
     """A ModelAdmin over a WriterForm, whose deletion is `remove()`."""
 
+    list_per_page = 50
+    ordering = ["-id"]
+    show_facets = ShowFacets.NEVER
     show_full_result_count = False
     save_as = False
     remove_verb: Any = None
     """What the button of the confirmation page says."""
+
+    class Media:
+        css = {"all": ["queues/admin.css"]}
 
     def consequences(self, obj: Any) -> Iterable[Any]:
         """What happens when the object is removed, in sentences."""

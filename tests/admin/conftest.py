@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.cache import cache
 from django.urls import reverse
 
 from tests import cast
@@ -13,6 +14,14 @@ def allow(user, *codenames):
         app, codename = name.split(".")
         user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
     return user
+
+
+@pytest.fixture
+def nothing_kept():
+    """A cache that is empty before and after."""
+    cache.clear()
+    yield
+    cache.clear()
 
 
 @pytest.fixture

@@ -17,16 +17,9 @@ from queues.models import Event, Queue, Task
 from tests import cast
 from tests.plans import prefer_indexes
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_kept")]
 
 LIST = "/admin/crowd_assignments/queueatwork/"
-
-
-@pytest.fixture(autouse=True)
-def _nothing_kept():
-    cache.clear()
-    yield
-    cache.clear()
 
 
 @pytest.fixture

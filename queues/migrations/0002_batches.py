@@ -140,4 +140,12 @@ class Migration(migrations.Migration):
                 condition=models.Q(("changed__lte", models.F("items"))), name="batchpart_changed_fits"
             ),
         ),
+        migrations.AddIndex(
+            model_name="task",
+            index=models.Index(
+                condition=models.Q(("open_slots__lt", models.F("judgments_required")), ("status", "AVAILABLE")),
+                fields=["queue"],
+                name="task_begun",
+            ),
+        ),
     ]

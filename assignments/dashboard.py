@@ -2,7 +2,7 @@
 
 It is asked every few seconds for hours, beside millions of tasks. So no table is counted: counts of open tasks end at
 a cap, closed tasks are not looked at, what happened comes from the events of one hour and from the hours that
-metrics.py has rolled up.
+rollup.py has rolled up.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -16,7 +16,7 @@ from django.core.cache import cache
 from django.db.models import Count, Exists, IntegerField, Min, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Greatest
 
-from assignments import metrics, minutes
+from assignments import metrics, minutes, rollup
 from assignments.models import Assignment, QueueAtWork, Reviewer, ReviewerHour
 from assignments.states import AssignmentStatus
 from queues.models import Event, Task
@@ -168,7 +168,7 @@ def _overview(ids: Collection[int], hour: minutes.Hour, now: datetime) -> Overvi
         ],
         complete=hour.complete,
         latest=Event.objects.order_by("-id").values_list("id", flat=True).first() or 0,
-        rolled_up=metrics.as_of(),
+        rolled_up=rollup.as_of(),
     )
 
 

@@ -4,7 +4,7 @@ from time import monotonic
 
 from celery import shared_task
 
-from assignments import lifecycle, metrics
+from assignments import lifecycle, rollup
 from queues.jobs import drain
 
 ROLL_UP_SECONDS = 5
@@ -19,4 +19,4 @@ def expire_assignments() -> int:
 def roll_up_metrics() -> int:
     """Where much is to be caught up with, some of it: the other jobs are waiting, and the next tick goes on."""
     stop = monotonic() + ROLL_UP_SECONDS
-    return drain(lambda: monotonic() < stop and metrics.roll_up())
+    return drain(lambda: monotonic() < stop and rollup.roll_up())

@@ -205,7 +205,7 @@ def measure(folder: Path, where: dict[str, str], stack: ExitStack) -> None:
     from django.core.management import call_command
     from django.db import connection
 
-    from assignments import metrics
+    from assignments import rollup
     from benchmarks import crowd
     from tests.site.serving import serving
 
@@ -216,7 +216,7 @@ def measure(folder: Path, where: dict[str, str], stack: ExitStack) -> None:
     (filled,) = made
 
     def catch_up() -> None:
-        while metrics.roll_up():
+        while rollup.roll_up():
             pass
 
     rolling = timed(catch_up)

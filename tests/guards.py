@@ -464,7 +464,7 @@ TABLE: Sequence[Guard] = [
     Guard(
         "what is committed late is counted",
         "the look back before the mark",
-        (Edit("assignments/metrics.py", "_hour_of(mark - LATE - ABSENCE)", "_hour_of(mark)"),),
+        (Edit("assignments/rollup.py", "hour_of(mark - LATE - ABSENCE)", "hour_of(mark)"),),
         (
             f"{ROLL_UP}test_what_was_committed_late_is_counted",
             f"{ROLL_UP}test_slack_of_the_hour_before_is_counted_once_work_goes_on",
@@ -473,13 +473,13 @@ TABLE: Sequence[Guard] = [
     Guard(
         "an hour is made again when it is a day old",
         "the second making",
-        (Edit("assignments/metrics.py", "_hour_of(mark) - AGAIN, _hour_of(until) - AGAIN", "mark, mark"),),
+        (Edit("assignments/rollup.py", "hour_of(mark) - AGAIN, hour_of(until) - AGAIN", "mark, mark"),),
         (f"{ROLL_UP}test_what_was_committed_much_too_late_is_counted_a_day_later",),
     ),
     Guard(
         "a lapsed lease is no work",
         "the cut at the lease's end",
-        (Edit("assignments/metrics.py", "end if expiry is None else min(end, expiry)", "end"),),
+        (Edit("assignments/rollup.py", "end if expiry is None else min(end, expiry)", "end"),),
         (f"{ROLL_UP}test_a_lease_that_lapsed_is_no_work_until_it_is_swept",),
     ),
 ]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from assignments import lifecycle, metrics
+from assignments import lifecycle, rollup
 from queues import administration, members
 from tests import cast
 from tests.api.calling import Caller, pointers, problem
@@ -20,7 +20,7 @@ def two_queues(digits):
             cast.post(queue)
             (held,) = cast.grab(member).assignments
             lifecycle.finalize(assignment_id=held.pk, data=1)
-    while metrics.roll_up():
+    while rollup.roll_up():
         pass
     return held.reviewer_id
 

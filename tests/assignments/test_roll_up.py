@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from assignments import jobs, lifecycle, metrics
+from assignments import jobs, lifecycle, metrics, rollup
 from assignments.models import MetricsMark, Reviewer, ReviewerHour
 from queues.exceptions import InvalidInput
 from queues.models import Event
@@ -23,7 +23,7 @@ def at(hour=0, minute=0, second=0, day=0):
 
 
 def catch_up(now):
-    while metrics.roll_up(now=now):
+    while rollup.roll_up(now=now):
         pass
 
 
@@ -59,7 +59,7 @@ def reviewer(name="alice"):
 
 
 def everything():
-    values = ("reviewer", "queue", "hour", *metrics._VALUES)
+    values = ("reviewer", "queue", "hour", *rollup.VALUES)
     return list(ReviewerHour.objects.order_by("reviewer", "queue", "hour").values(*values))
 
 
@@ -158,7 +158,7 @@ def test_rolling_up_again_writes_nothing_but_the_mark(alice):
     catch_up(at(10))
     before = everything()
     with CaptureQueriesContext(connection) as asked:
-        metrics.roll_up(now=at(10))
+        rollup.roll_up(now=at(10))
     table = ReviewerHour._meta.db_table
     assert not [query for query in asked if table in query["sql"] and not query["sql"].startswith("SELECT")]
     assert everything() == before
@@ -167,12 +167,12 @@ def test_rolling_up_again_writes_nothing_but_the_mark(alice):
 def test_an_old_site_is_caught_up_with_in_steps(alice):
     answered(alice, at(0), at(0, 1))
     answered(alice, at(20), at(20, 1))
-    assert metrics.roll_up(now=at(21))
-    assert metrics.as_of() == at(0) + metrics.STEP
+    assert rollup.roll_up(now=at(21))
+    assert rollup.as_of() == at(0) + rollup.STEP
     assert set(hours()) == {0}
     catch_up(at(21))
     assert set(hours()) == {0, 20}
-    assert metrics.as_of() == at(21)
+    assert rollup.as_of() == at(21)
 
 
 def test_often_and_once_come_to_the_same(alice, digits):
@@ -189,7 +189,7 @@ def test_often_and_once_come_to_the_same(alice, digits):
     catch_up(at(18))
     often = everything()
     ReviewerHour.objects.all().delete()
-    assert list(metrics.remake(since=at(0), now=at(18)))
+    assert list(rollup.remake(since=at(0), now=at(18)))
     assert everything() == often
     assert (
         sum(row["completed"] + row["skipped"] + row["expired"] for row in often)
@@ -206,9 +206,9 @@ def test_rows_that_nothing_speaks_for_go_away(alice, digits):
 
 
 def test_a_site_on_which_nothing_happened_has_a_mark():
-    assert metrics.as_of() is None
-    assert not metrics.roll_up(now=at(9))
-    assert metrics.as_of() == at(9)
+    assert rollup.as_of() is None
+    assert not rollup.roll_up(now=at(9))
+    assert rollup.as_of() == at(9)
 
 
 def test_many_reviewers_are_written_in_chunks(digits, monkeypatch):

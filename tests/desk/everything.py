@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from assignments import claims, lifecycle, metrics
+from assignments import claims, lifecycle, rollup
 from assignments.models import Assignment, Reviewer
 from assignments.states import AssignmentStatus
 from crowdsite.demo import digits, loading
@@ -29,7 +29,7 @@ def fill() -> dict[str, Any]:
     alice = Membership.objects.select_related("queue", "user").get(queue=work, user=person("alice"))
     for day in range(DAYS, -1, -1):
         _a_day(alice, now - timedelta(days=day, minutes=20))
-    while metrics.roll_up():
+    while rollup.roll_up():
         pass
     _other_queues()
     grab(alice)

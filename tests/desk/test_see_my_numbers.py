@@ -6,7 +6,7 @@ import re
 import pytest
 from django.utils import timezone
 
-from assignments import lifecycle, metrics
+from assignments import lifecycle, metrics, rollup
 from assignments.views.metrics import span
 from tests.cast import grab, join, person, post, queue
 
@@ -23,7 +23,7 @@ def alice():
     for _ in range(2):
         lifecycle.finalize(assignment_id=grab(member, now).assignments[0].pk, data=1, now=now)
     lifecycle.skip(assignment_id=grab(other, now).assignments[0].pk, seconds_to_expire=None, now=now)
-    while metrics.roll_up():
+    while rollup.roll_up():
         pass
     return member.user
 

@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.dateparse import parse_date
 
-from assignments import metrics
+from assignments import rollup
 
 
 class Command(BaseCommand):
@@ -21,9 +21,9 @@ class Command(BaseCommand):
             day = None
         if since and day is None:
             raise CommandError(f"{since} is not a date such as 2027-03-01.")
-        while metrics.roll_up():
-            self.stdout.write(f"Counted until {metrics.as_of():%Y-%m-%d %H:%M} UTC.")
+        while rollup.roll_up():
+            self.stdout.write(f"Counted until {rollup.as_of():%Y-%m-%d %H:%M} UTC.")
         if day is not None:
-            for reached in metrics.remake(since=datetime(day.year, day.month, day.day, tzinfo=UTC)):
+            for reached in rollup.remake(since=datetime(day.year, day.month, day.day, tzinfo=UTC)):
                 self.stdout.write(f"Made anew until {reached:%Y-%m-%d %H:%M} UTC.")
-        self.stdout.write(f"Counted until {metrics.as_of():%Y-%m-%d %H:%M:%S} UTC.")
+        self.stdout.write(f"Counted until {rollup.as_of():%Y-%m-%d %H:%M:%S} UTC.")

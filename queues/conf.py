@@ -7,3 +7,33 @@ from django.contrib.auth import get_user_model
 def user_email_field() -> str:
     """The name of the user model's e-mail field: CROWDSITE_USER_EMAIL_FIELD, or the model's own EMAIL_FIELD."""
     return getattr(settings, "CROWDSITE_USER_EMAIL_FIELD", "") or get_user_model().get_email_field_name()
+
+
+def encryption_keys() -> tuple[str, ...]:
+    """The Fernet keys of CROWDSITE_ENCRYPTION_KEYS, the newest first."""
+    return tuple(getattr(settings, "CROWDSITE_ENCRYPTION_KEYS", ()))
+
+
+def webhook_seconds() -> float:
+    """How long an endpoint may take to answer: CROWDSITE_WEBHOOK_SECONDS, 5 unless set."""
+    return getattr(settings, "CROWDSITE_WEBHOOK_SECONDS", 5)
+
+
+def webhook_ports() -> frozenset[int]:
+    """The ports to which webhooks may go: CROWDSITE_WEBHOOK_PORTS, 443 unless set."""
+    return frozenset(getattr(settings, "CROWDSITE_WEBHOOK_PORTS", [443]))
+
+
+def webhooks_may_stay_here() -> bool:
+    """CROWDSITE_WEBHOOKS_LOOPBACK: for development, http and https to this machine itself, on any port."""
+    return getattr(settings, "CROWDSITE_WEBHOOKS_LOOPBACK", False)
+
+
+def events_kept_days() -> int:
+    """Days for which the feed and the history of closed tasks are kept: CROWDSITE_EVENTS_KEPT_DAYS, 90 unless set."""
+    return getattr(settings, "CROWDSITE_EVENTS_KEPT_DAYS", 90)
+
+
+def deliveries_kept_days() -> int:
+    """For how many days deliveries that have ended are kept: CROWDSITE_DELIVERIES_KEPT_DAYS, 30 unless set."""
+    return getattr(settings, "CROWDSITE_DELIVERIES_KEPT_DAYS", 30)

@@ -17,6 +17,11 @@ def register(types: Iterable[str]) -> None:
     _registered.update(str(type_) for type_ in types)
 
 
+def is_registered(type_: str) -> bool:
+    """Whether some app writes events of this type."""
+    return type_ in _registered
+
+
 def actor_id(actor: Any) -> str:
     """The acting user's id as text (user ids may be integers or UUIDs); "" when nobody acted, as in a sweep."""
     return "" if actor is None else str(actor.pk)

@@ -68,6 +68,30 @@ class BatchClosed(CrowdError):
     slug = "batch-closed"
 
 
+class EndpointEnabled(CrowdError):
+    """The endpoint is not disabled."""
+
+    slug = "endpoint-enabled"
+
+
+class EndpointDisabled(CrowdError):
+    """Nothing is sent to the endpoint until it is switched on again."""
+
+    slug = "endpoint-disabled"
+
+
+class DeliveryOpen(CrowdError):
+    """The delivery is still on its way, so there is nothing to replay."""
+
+    slug = "delivery-open"
+
+
+class FeedPurged(CrowdError):
+    """What came after this position is not kept any more; `oldest` is the first position from which one can go on."""
+
+    slug = "feed-purged"
+
+
 class IdempotencyMismatch(CrowdError):
     """The Idempotency-Key was used before with another body."""
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from queues import access, events, lifecycle, schemas, signals, strictjson
+from queues import access, events, lifecycle, notifications, schemas, signals, strictjson
 from queues.exceptions import InvalidInput, QueueArchived
 from queues.models import GlobalKey, Queue, Task
+from queues.notifications import NotificationDraft
 from queues.people import ANYONE, users_by_email
 from queues.states import (
     EXCLUDED_MAX,
@@ -24,6 +25,15 @@ from queues.transactions import database_now, writer
 
 GLOBAL_KEY_LENGTH = 255
 TOPIC_LENGTH = 100
+NOTIFICATIONS_MAX = 5
+
+
+@dataclass(frozen=True)
+class Created:
+    """New tasks in the order of their drafts, and the settings of their own that they came with."""
+
+    tasks: list[Task]
+    settings: list[notifications.Made]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +41,7 @@ class TaskDraft:
     """A task before it exists.
 
     `target_reviewer` and `exclude_reviewers` are e-mails; `judgments_required` None means the queue's number (or 1 with
-    a target). `output_data` makes a task that is finished from the start.
+    a target). `output_data` makes a task that is finished from the start. `notifications` are settings of its own.
     """
 
     input_data: Any
@@ -46,6 +56,7 @@ class TaskDraft:
     expire_at: datetime | None = None
     seconds_to_expire: int | None = None
     has_hook: bool = False
+    notifications: tuple[NotificationDraft, ...] = ()
 
     @property
     def target(self) -> str | None:
@@ -99,6 +110,11 @@ def _shape_faults(draft: TaskDraft, queue: Queue) -> Iterable[tuple[str, str]]:
         yield "/seconds_to_expire", f"Must be from 1 to {SECONDS_MAX} seconds."
     if draft.expire_at is not None and draft.seconds_to_expire is not None:
         yield "/seconds_to_expire", "Give expire_at or seconds_to_expire, not both."
+    if len(draft.notifications) > NOTIFICATIONS_MAX:
+        yield "/notifications", f"At most {NOTIFICATIONS_MAX} for one task."
+    for position, setting in enumerate(draft.notifications):
+        for pointer, detail in notifications.faults(setting):
+            yield f"/notifications/{position}{pointer}", detail
 
 
 def _time_faults(draft: TaskDraft, now: datetime) -> Iterable[tuple[str, str]]:
@@ -106,6 +122,21 @@ def _time_faults(draft: TaskDraft, now: datetime) -> Iterable[tuple[str, str]]:
         yield "/expire_at", "This time has passed."
     elif draft.expire_at is not None and draft.schedule_to is not None and draft.expire_at <= draft.schedule_to:
         yield "/expire_at", "The task would expire before it is available."
+
+
+def _endpoint_faults(drafts: Sequence[TaskDraft]) -> Iterable[tuple[int, tuple[str, str]]]:
+    """Settings whose endpoints cannot be told; asks the network, each address once."""
+    wanted = [
+        (index, f"/notifications/{position}/endpoint", setting.endpoint)
+        for index, draft in enumerate(drafts)
+        for position, setting in enumerate(draft.notifications)
+    ]
+    if len({endpoint for *_place, endpoint in wanted}) > notifications.ENDPOINTS_MAX:
+        index, pointer, _endpoint = wanted[0]
+        yield index, (pointer, f"One request may name {notifications.ENDPOINTS_MAX} different endpoints at most.")
+        return
+    refused = notifications.look_up({endpoint for *_place, endpoint in wanted})
+    yield from ((index, (pointer, refused[endpoint])) for index, pointer, endpoint in wanted if endpoint in refused)
 
 
 def _people_faults(draft: TaskDraft, people: dict[str, list[Any]], with_access: set[Any]) -> Iterable[tuple[str, str]]:
@@ -202,7 +233,20 @@ def create_tasks(
 
     Raises InvalidInput with every fault found, each with the draft's `index`; QueueArchived.
     """
+    return create(queue=queue, requester=requester, drafts=drafts, actor=actor, now=now).tasks
+
+
+def create(
+    *,
+    queue: Queue,
+    requester: Any,
+    drafts: Sequence[TaskDraft],
+    actor: Any = None,
+    now: datetime | None = None,
+) -> Created:
+    """The same, and the secrets of endpoints that are new with these tasks."""
     _refuse((index, fault) for index, draft in enumerate(drafts) for fault in _shape_faults(draft, queue))
+    _refuse(_endpoint_faults(drafts))
     return _insert(queue=queue, requester=requester, drafts=drafts, actor=actor or requester, now=now)
 
 
@@ -210,19 +254,23 @@ def create_task(
     *, queue: Queue, requester: Any, draft: TaskDraft, actor: Any = None, now: datetime | None = None
 ) -> Task:
     """Create one task. Raises InvalidInput, QueueArchived."""
+    return create_one(queue=queue, requester=requester, draft=draft, actor=actor, now=now).tasks[0]
+
+
+def create_one(
+    *, queue: Queue, requester: Any, draft: TaskDraft, actor: Any = None, now: datetime | None = None
+) -> Created:
+    """The same, and the secrets of endpoints that are new with this task."""
     try:
-        (task,) = create_tasks(queue=queue, requester=requester, drafts=[draft], actor=actor, now=now)
+        return create(queue=queue, requester=requester, drafts=[draft], actor=actor, now=now)
     except InvalidInput as invalid:
         raise InvalidInput(
             [{"pointer": error["pointer"].removeprefix("/0"), "detail": error["detail"]} for error in invalid.errors]
         ) from None
-    return task
 
 
 @writer
-def _insert(
-    *, queue: Queue, requester: Any, drafts: Sequence[TaskDraft], actor: Any, now: datetime | None
-) -> list[Task]:
+def _insert(*, queue: Queue, requester: Any, drafts: Sequence[TaskDraft], actor: Any, now: datetime | None) -> Created:
     people = _people(drafts)
     with_access = access.hold_review_access(queue_id=queue.pk, users=_targets(drafts, people))
     now = database_now(now)
@@ -249,6 +297,8 @@ def _insert(
     GlobalKey.objects.bulk_create(
         [GlobalKey(task=task, key=key) for task in tasks for key in task.global_keys], batch_size=500
     )
+    settings = [(task, setting) for task, draft in zip(tasks, drafts, strict=True) for setting in draft.notifications]
+    made = notifications.for_tasks(settings, owner=requester, now=now) if settings else []
     history = []
     for task in tasks:
         task.sequence = 0
@@ -257,4 +307,4 @@ def _insert(
         history.append(events.of_task(FIRST_EVENT[status], task, now=now, actor=actor, status=status))
     events.record(history)
     signals.tasks_created.send(Task, tasks=tasks, drafts=drafts, people=people, now=now)
-    return tasks
+    return Created(tasks, made)

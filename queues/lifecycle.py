@@ -16,18 +16,12 @@ from queues import access, events, signals
 from queues.exceptions import InvalidInput, TaskClosed, TaskInHands
 from queues.models import Event, Queue, Task
 from queues.priority import Change
-from queues.states import CLOSED, OPEN, TRANSITIONS, EventType, TaskStatus
+from queues.states import CLOSED, CLOSING_EVENT, OPEN, TRANSITIONS, EventType, TaskStatus
 from queues.transactions import database_now, writer
 
 logger = logging.getLogger(__name__)
 
 SWEEP_BATCH = 500
-
-CLOSING_EVENT = {
-    TaskStatus.FINISHED: EventType.TASK_FINISHED,
-    TaskStatus.CANCELED: EventType.TASK_CANCELED,
-    TaskStatus.EXPIRED: EventType.TASK_EXPIRED,
-}
 
 CHANGEABLE = ("priority", "topic", "target_reviewer_id", "schedule_to", "expire_at", "seconds_to_expire")
 

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from queues.states import OPEN, Role, TaskStatus
 
 if TYPE_CHECKING:
-    from queues.models import Event, Membership, Queue, Task  # noqa: F401
+    from queues.models import Delivery, Event, Membership, Notification, Queue, Task  # noqa: F401
 
 OPERATE = "crowd_queues.operate"
 
@@ -100,3 +100,27 @@ class EventQuerySet(models.QuerySet["Event"]):
         Ids are given out under the task's row lock, so their order is the order in which things happened.
         """
         return self.filter(task_id=task_id).order_by("id")
+
+
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    def visible_to(self, user: Any) -> "NotificationQuerySet":
+        """Settings of the queues that the user manages, of their tasks, and of tasks that the user posted.
+
+        Operators see all, and they alone those of the site.
+        """
+        if is_operator(user):
+            return self
+        managed = _model("Membership").objects.managers().filter(user=user).values("queue")
+        return self.filter(Q(queue__in=managed) | Q(task__queue__in=managed) | Q(task__requester=user))
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def visible_to(self, user: Any) -> "DeliveryQuerySet":
+        """Deliveries to the user's own endpoints, and what was sent anywhere about queues that the user manages.
+
+        Operators see all.
+        """
+        if is_operator(user):
+            return self
+        managed = _model("Membership").objects.managers().filter(user=user).values("queue")
+        return self.filter(Q(endpoint__owner=user) | Q(queue_id__in=managed))

@@ -63,6 +63,52 @@ BATCH_TRANSITIONS: dict[BatchStatus, frozenset[BatchStatus]] = {
 }
 
 
+class Level(models.TextChoices):
+    """What a notification is set for: everything, the tasks of a queue, or one task."""
+
+    SITE = "site", _("site")
+    QUEUE = "queue", _("queue")
+    TASK = "task", _("task")
+
+
+class Merging(models.TextChoices):
+    """ONLY: the levels above are silent about this task or queue; UNION: they speak too."""
+
+    ONLY = "ONLY", _("only these")
+    UNION = "UNION", _("these too")
+
+
+class Disabled(models.TextChoices):
+    """Why nothing is sent to an endpoint any more."""
+
+    GONE = "gone", _("it said that it is gone (410)")
+    FAILING = "failing", _("it failed for three days")
+    OPERATOR = "operator", _("it was switched off")
+
+
+class DeliveryStatus(models.TextChoices):
+    """WAITING: not tried yet; FIRST_TRY: the first try is under way; RETRY: one failed, another is due or under way."""
+
+    WAITING = "WAITING", _("waiting")
+    FIRST_TRY = "FIRST_TRY", _("first try")
+    RETRY = "RETRY", _("to be tried again")
+    FAILED = "FAILED", _("failed")
+    FINISHED = "FINISHED", _("delivered")
+
+
+UNDELIVERED = (DeliveryStatus.WAITING, DeliveryStatus.FIRST_TRY, DeliveryStatus.RETRY)
+
+DELIVERY_TRANSITIONS: dict[DeliveryStatus, frozenset[DeliveryStatus]] = {
+    # Back to WAITING: a delivery that was taken and not sent after all.
+    DeliveryStatus.WAITING: frozenset({DeliveryStatus.FIRST_TRY, DeliveryStatus.FAILED}),
+    DeliveryStatus.FIRST_TRY: frozenset({*DeliveryStatus} - {DeliveryStatus.FIRST_TRY}),
+    DeliveryStatus.RETRY: frozenset({DeliveryStatus.RETRY, DeliveryStatus.FAILED, DeliveryStatus.FINISHED}),
+    # Replayed by hand.
+    DeliveryStatus.FAILED: frozenset({DeliveryStatus.RETRY}),
+    DeliveryStatus.FINISHED: frozenset({DeliveryStatus.RETRY}),
+}
+
+
 class EventType(StrEnum):
     """The event types that this floor writes."""
 
@@ -76,6 +122,13 @@ class EventType(StrEnum):
     TASK_FINISHED = "TASK_FINISHED"
     TASK_EXPIRED = "TASK_EXPIRED"
     TASK_CANCELED = "TASK_CANCELED"
+
+
+CLOSING_EVENT = {
+    TaskStatus.FINISHED: EventType.TASK_FINISHED,
+    TaskStatus.CANCELED: EventType.TASK_CANCELED,
+    TaskStatus.EXPIRED: EventType.TASK_EXPIRED,
+}
 
 
 PRIORITY_MIN, PRIORITY_DEFAULT, PRIORITY_MAX = 5, 500, 995

@@ -1,11 +1,13 @@
-"""Queue, Membership, Task and its keys, the event outbox, batches, API tokens and idempotency records.
+"""Queue, Membership, Task and its keys, the event outbox and its feed, notifications and their deliveries, batches, API
+tokens and idempotency records.
 
-Rows are changed by the writers of this app alone (lifecycle, intake, administration, members, batches, tokens,
-idempotency).
+Rows are changed by the writers of this app alone (lifecycle, intake, administration, members, sequencer, notifications,
+deliveries, batches, tokens, idempotency).
 """
 
 from queues.models.batch import Batch, BatchPart
-from queues.models.event import Event, EventPending
+from queues.models.event import Event, EventPending, FeedEntry, FeedMark
+from queues.models.notification import Delivery, DeliveryTry, Endpoint, Notification
 from queues.models.queue import QUEUE_NAME, Membership, Queue
 from queues.models.request import IdempotencyRecord, Token
 from queues.models.task import GlobalKey, Task
@@ -14,11 +16,17 @@ __all__ = [
     "QUEUE_NAME",
     "Batch",
     "BatchPart",
+    "Delivery",
+    "DeliveryTry",
+    "Endpoint",
     "Event",
     "EventPending",
+    "FeedEntry",
+    "FeedMark",
     "GlobalKey",
     "IdempotencyRecord",
     "Membership",
+    "Notification",
     "Queue",
     "Task",
     "Token",

@@ -1,7 +1,7 @@
-"""The outbox: what happened, and what of it has no place in the feed yet."""
+"""The outbox: what happened, what of it has no place in the feed yet, and the feed."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from queues.querysets import EventQuerySet
@@ -54,3 +54,47 @@ class EventPending(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event_id}"
+
+
+class FeedMark(models.Model):
+    """The feed's one mark: the last position given, and the last that was purged. Who sequences holds its lock."""
+
+    ONLY = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
+    position = models.BigIntegerField(default=0)
+    purged_to = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("mark of the feed")
+        verbose_name_plural = _("marks of the feed")
+        constraints = [
+            models.CheckConstraint(name="feedmark_alone", condition=Q(id=1)),
+            models.CheckConstraint(
+                name="feedmark_in_order", condition=Q(purged_to__gte=0, position__gte=F("purged_to"))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}"
+
+
+class FeedEntry(models.Model):
+    """An event's place in the feed: whoever sees a position has seen, or can see, every one below it.
+
+    `sequenced_at` never falls as positions rise.
+    """
+
+    position = models.BigIntegerField(primary_key=True)
+    event = models.OneToOneField(Event, on_delete=models.CASCADE, related_name="place")
+    queue_id = models.BigIntegerField(null=True)
+    sequenced_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["position"]
+        verbose_name = _("entry of the feed")
+        verbose_name_plural = _("entries of the feed")
+        indexes = [models.Index(name="feedentry_by_queue", fields=["queue_id", "position"])]
+
+    def __str__(self) -> str:
+        return f"{self.position}"

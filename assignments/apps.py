@@ -11,8 +11,9 @@ class AssignmentsConfig(AppConfig):
     def ready(self) -> None:
         from assignments import bulk, receivers
         from assignments.states import EventType
-        from queues import events
+        from queues import bodies, events
 
         events.register(EventType)
+        bodies.register("assignment", "assignments.api.bodies.assignments")
         receivers.connect()
         bulk.register()

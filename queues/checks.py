@@ -5,10 +5,17 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.core.exceptions import FieldDoesNotExist
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import connections
 
-from queues.conf import user_email_field
+from queues import vault
+from queues.conf import (
+    deliveries_kept_days,
+    events_kept_days,
+    user_email_field,
+    webhook_ports,
+    webhook_seconds,
+)
 
 POSTGRESQL_MINIMUM = 140000
 
@@ -27,6 +34,37 @@ def user_email_field_exists(app_configs: Any, **kwargs: Any) -> list[CheckMessag
             )
         ]
     return []
+
+
+@register(Tags.security)
+def encryption_keys_are_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """queues.E004: webhooks' secrets are kept encrypted, which takes keys."""
+    try:
+        vault.check_keys()
+    except ImproperlyConfigured as problem:
+        return [
+            Error(
+                str(problem),
+                hint="Make one with `python -c 'from cryptography.fernet import Fernet;"
+                " print(Fernet.generate_key().decode())'`.",
+                id="queues.E004",
+            )
+        ]
+    return []
+
+
+@register(Tags.security)
+def webhook_settings_are_sane(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """queues.E005: how long an endpoint may take, and the ports it may have."""
+    problems: list[CheckMessage] = []
+    if not 1 <= webhook_seconds() <= 30:
+        problems.append(Error("CROWDSITE_WEBHOOK_SECONDS must be from 1 to 30.", id="queues.E005"))
+    if not all(1 <= port <= 65535 for port in webhook_ports()):
+        problems.append(Error("CROWDSITE_WEBHOOK_PORTS must be ports, from 1 to 65535.", id="queues.E005"))
+    # The roll-up of metrics looks a day back, and what happened late is still to be read.
+    if events_kept_days() < 3 or deliveries_kept_days() < 3:
+        problems.append(Error("Events and deliveries must be kept for three days at least.", id="queues.E005"))
+    return problems
 
 
 @register(Tags.database)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from celery import shared_task
 
-from queues import batches, idempotency, lifecycle
+from queues import batches, deliveries, feed, idempotency, lifecycle, owners
 
 BATCHES = 20
 """The most batches one tick works through; the next tick goes on."""
@@ -39,6 +39,26 @@ def drain_archived() -> int:
 @shared_task(name="queues.jobs.purge_idempotency")
 def purge_idempotency() -> int:
     return drain(idempotency.purge)
+
+
+@shared_task(name="queues.jobs.give_up_deliveries")
+def give_up_deliveries() -> int:
+    return drain(deliveries.give_up)
+
+
+@shared_task(name="queues.jobs.tell_owners")
+def tell_owners() -> int:
+    return drain(owners.tell)
+
+
+@shared_task(name="queues.jobs.purge_feed")
+def purge_feed() -> int:
+    return drain(feed.purge)
+
+
+@shared_task(name="queues.jobs.purge_deliveries")
+def purge_deliveries() -> int:
+    return drain(deliveries.purge)
 
 
 @shared_task(name="queues.jobs.run_batches")

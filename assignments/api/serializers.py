@@ -14,7 +14,8 @@ from queues.api.fields import (
     StrictIntegerField,
     StrictSerializer,
 )
-from queues.api.serializers import CallStrategySerializer, EmailOf
+from queues.api.serializers.people import EmailOf
+from queues.api.serializers.queues import CallStrategySerializer
 from queues.people import ANYONE
 from queues.states import LEASE_MIN_SECONDS, LIVE_MAX, SECONDS_MAX
 

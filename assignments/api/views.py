@@ -30,10 +30,9 @@ from assignments.api.serializers import (
     StatsSerializer,
 )
 from assignments.models import Assignment, Reviewer
-from queues.api.base import ApiView, ApiViewSet, forbid
+from queues.api.base import ApiView, ApiViewSet, forbid, validated
 from queues.api.permissions import has_role
-from queues.api.serializers import CallStrategySerializer
-from queues.api.views import validated
+from queues.api.serializers.queues import CallStrategySerializer
 from queues.exceptions import InvalidInput
 from queues.models import Membership, Queue, Task
 from queues.states import Role

@@ -13,6 +13,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ViewSetMixin
 
 from queues import idempotency, strictjson
@@ -33,7 +34,8 @@ STORED_PROBLEMS = (409, 422)
 class ApiView(GenericAPIView[Any]):
     """Under every view: our authentication, strict JSON, pages, filters, problems, and the Idempotency-Key.
 
-    A view whose answers hold secrets sets `keeps_answers = False`: then the key is ignored.
+    A view whose answers hold secrets sets `keeps_answers = False`: then the key is ignored. Where only some do, the
+    response has in `kept` what may be kept of it.
     """
 
     authentication_classes = [BearerAuthentication, SessionAuthentication]
@@ -77,7 +79,8 @@ class ApiView(GenericAPIView[Any]):
         @writer
         def carry_out() -> Any:
             response = handler(request, *args, **kwargs)
-            idempotency.complete(turn=turn, status=response.status_code, body=_plain(response.data))
+            kept = _plain(getattr(response, "kept", response.data))
+            idempotency.complete(turn=turn, status=response.status_code, body=kept)
             return response
 
         try:
@@ -112,3 +115,9 @@ def forbid(unless: bool, detail: str) -> None:
     """Raise PermissionDenied unless it may be: for what the user sees and may not do."""
     if not unless:
         raise exceptions.PermissionDenied(detail)
+
+
+def validated(serializer: BaseSerializer[Any]) -> Any:
+    """The data of a serializer. Raises ValidationError."""
+    serializer.is_valid(raise_exception=True)
+    return serializer.validated_data

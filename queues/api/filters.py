@@ -17,9 +17,9 @@ from queues.api.parameters import (
     WholeNumberFilter,
 )
 from queues.conf import user_email_field
-from queues.models import GlobalKey, Queue, Task
+from queues.models import Delivery, GlobalKey, Notification, Queue, Task
 from queues.people import ANYONE
-from queues.states import TaskStatus
+from queues.states import DeliveryStatus, Level, TaskStatus
 
 NOT_FILTERS = frozenset({"cursor", "page_size", "format"})
 
@@ -130,3 +130,21 @@ class TaskFilter(filters.FilterSet):
         if value == ANYONE:
             return Q(target_reviewer__isnull=True)
         return Q(**{f"{email}{'__istartswith' if how == '__starts_with' else '__icontains'}": value})
+
+
+class NotificationFilter(filters.FilterSet):
+    level = filters.MultipleChoiceFilter(choices=Level.choices)
+    queue = filters.CharFilter(field_name="queue__name")
+    task = WholeNumberFilter(field_name="task_id")
+
+    class Meta:
+        model = Notification
+        fields: list[str] = []
+
+
+class DeliveryFilter(filters.FilterSet):
+    status = filters.ChoiceFilter(choices=DeliveryStatus.choices)
+
+    class Meta:
+        model = Delivery
+        fields: list[str] = []

@@ -1,0 +1,1 @@
+"""The API: each view checks shape and permission, makes one call, and renders."""

@@ -33,6 +33,22 @@ def production_has_its_own_secret(app_configs: Any, **kwargs: Any) -> list[Check
     ]
 
 
+@register("crowdsite", deploy=True)
+def production_has_its_own_encryption_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """crowdsite.E004: a site with a database server encrypts with a key that only this machine has."""
+    if settings.ENCRYPTION_KEYS_ARE_SET or not settings.DATABASE_URL:
+        return []
+    return [
+        Error(
+            "CROWDSITE_ENCRYPTION_KEYS is not set.",
+            hint="With DATABASE_URL the site may run on several machines, which must share the keys of webhooks'"
+            " secrets: set it to the output of `python -c 'from cryptography.fernet import Fernet;"
+            " print(Fernet.generate_key().decode())'` on each.",
+            id="crowdsite.E004",
+        )
+    ]
+
+
 @register("crowdsite")
 def ports_are_ports(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """crowdsite.E003: PORT or WS_PORT is out of range, or both are the same."""

@@ -2,6 +2,8 @@
 
 import os
 import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -62,7 +64,17 @@ def redis(url: str) -> str:
     return url
 
 
-def kept_secret(path: Path) -> str:
+def random_text() -> str:
+    """Return 50 random bytes as text."""
+    return secrets.token_urlsafe(50)
+
+
+def encryption_key() -> str:
+    """Return a new key for Fernet: 32 random bytes in URL-safe base64."""
+    return urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def kept_secret(path: Path, make: Callable[[], str] = random_text) -> str:
     """Return the secret kept in the file `path`, readable by its owner only; make it at the first call.
 
     Two processes that start together get the same one: whoever comes second reads what the first wrote.
@@ -70,7 +82,7 @@ def kept_secret(path: Path) -> str:
     if not path.exists():
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(50))
+            file.write(make())
         try:
             os.link(draft, path)
         except FileExistsError:

@@ -77,6 +77,13 @@ def beat() -> None:
     app.start(["--quiet", "beat", "--loglevel", "WARNING", "--pidfile", "", "--schedule", str(schedule)])
 
 
+def courier() -> None:
+    """Sequence events, send webhooks, and tell open sockets."""
+    from django.core.management import call_command
+
+    call_command("courier")
+
+
 def pool_connections(size: int) -> None:
     """Keep up to `size` PostgreSQL connections open in this process and in its children; none is open yet."""
     for connection in connections.all():

@@ -210,6 +210,10 @@ CELERY_BEAT_SCHEDULE = {
         "assignments.jobs.expire_assignments": 1.0,
         "queues.jobs.run_batches": 1.0,
         "assignments.jobs.roll_up_metrics": 15.0,
+        "queues.jobs.give_up_deliveries": 60.0,
+        "queues.jobs.tell_owners": 60.0,
+        "queues.jobs.purge_feed": 3600.0,
+        "queues.jobs.purge_deliveries": 3600.0,
         "queues.jobs.purge_idempotency": 3600.0,
         "queues.jobs.purge_batches": 3600.0,
     }.items()
@@ -241,6 +245,17 @@ LOAD_DEMO = env.bool("DEMO", default=True)
 # What the apps ask a host for.
 CROWDSITE_USER_EMAIL_FIELD = env.str("CROWDSITE_USER_EMAIL_FIELD", default="email")
 CROWDSITE_ENCRYPTION_KEYS: list[str] = env.list("CROWDSITE_ENCRYPTION_KEYS", default=[])
+ENCRYPTION_KEYS_ARE_SET = bool(CROWDSITE_ENCRYPTION_KEYS)
+if not ENCRYPTION_KEYS_ARE_SET:
+    CROWDSITE_ENCRYPTION_KEYS = [environment.kept_secret(DATA_DIR / "encryption_key", environment.encryption_key)]
+CROWDSITE_WEBHOOK_SECONDS = env.float("CROWDSITE_WEBHOOK_SECONDS", default=5)
+CROWDSITE_WEBHOOK_PORTS: list[int] = env.list("CROWDSITE_WEBHOOK_PORTS", subcast=int, default=[443])
+# For development: webhooks to this machine itself, by http too. The demo has it.
+CROWDSITE_WEBHOOKS_LOOPBACK = env.bool(
+    "CROWDSITE_WEBHOOKS_LOOPBACK", default=EMBEDDED and LOAD_DEMO and not DATABASE_URL
+)
+CROWDSITE_EVENTS_KEPT_DAYS = env.int("CROWDSITE_EVENTS_KEPT_DAYS", default=90)
+CROWDSITE_DELIVERIES_KEPT_DAYS = env.int("CROWDSITE_DELIVERIES_KEPT_DAYS", default=30)
 
 CROWDSITE_ENVIRONMENT_ERRORS: Any = {}
 try:

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 LIMIT = 10
 
 # What the parts need and is imported once, before they are forked.
-PRELOADED = ("crowdsite.urls", "crowdsite.wsgi", "crowdsite.asgi", "celery.bin.celery")
+PRELOADED = ("crowdsite.urls", "crowdsite.wsgi", "crowdsite.asgi", "celery.bin.celery", "queues.courier")
 
 PR_SET_PDEATHSIG = 1
 
@@ -55,6 +55,7 @@ def run(web: socket.socket, sockets: socket.socket, url: str, say: Say) -> None:
         Part("uvicorn", lambda: processes.uvicorn(sockets), sockets),
         Part("worker", processes.worker),
         Part("beat", processes.beat),
+        Part("courier", processes.courier),
     ]
     running: list[ForkProcess] = []
     try:

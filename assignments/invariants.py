@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from assignments.models import Assignment, Exclusion
-from assignments.states import AssignmentStatus
-from queues.invariants import invariant
-from queues.models import Membership, Task
+from assignments.states import ENDING_EVENT, AssignmentStatus, EventType
+from queues.invariants import OWN, invariant, may_be_forgotten, saying_something_else
+from queues.models import Event, Membership, Task
 from queues.states import CLOSED, LIVE_MAX, OPEN, TaskStatus
 
 LIVE, FINISHED = AssignmentStatus.CREATED, AssignmentStatus.FINISHED
@@ -114,3 +115,52 @@ def the_judge_is_named() -> QuerySet[Any, Any]:
         (Q(judged=1, judgments_required=1) & (Q(reviewer__isnull=True) | ~Exists(one)))
         | (~Q(judged=1) & Q(reviewer__isnull=False))
     )
+
+
+SAYS = {
+    EventType.ASSIGNMENT_CREATED: LIVE,
+    EventType.ASSIGNMENT_EXTENDED: LIVE,
+    **{type_: status for status, type_ in ENDING_EVENT.items()},
+}
+"""The status that an event of this type says its assignment has."""
+
+
+def _with_last_event(value: Any) -> QuerySet[Any, Any]:
+    """Assignments with a value of their last event, `told`."""
+    own = Event.objects.filter(object_type="assignment", object_id=OuterRef("pk")).annotate(value=value)
+    return Assignment.objects.annotate(told=Subquery(own.order_by("-sequence").values("value")[:1]))
+
+
+@invariant
+def history_tells_the_assignments_status() -> QuerySet[Any, Any]:
+    """The last event of an assignment names the status that it has."""
+    assignments = _with_last_event(OWN)
+    return assignments.filter(
+        (Q(told__isnull=True) & ~may_be_forgotten("task__")) | (Q(told__isnull=False) & ~Q(told=F("status")))
+    )
+
+
+@invariant
+def an_assignments_history_is_complete() -> QuerySet[Any, Any]:
+    """An assignment has as many events as its sequence says."""
+    assignments = _with_last_event(F("sequence")).annotate(events=Coalesce("told", 0))
+    return assignments.exclude(events=F("sequence")).exclude(may_be_forgotten("task__"), events=0)
+
+
+@invariant
+def a_type_says_the_assignments_status() -> QuerySet[Any, Any]:
+    """An event names the status that its type says."""
+    return saying_something_else(SAYS)
+
+
+@invariant
+def events_count_the_open_slots() -> QuerySet[Any, Any]:
+    """While a task is open, each handing out took one of its slots, and each end but an answer gave one back."""
+    back = [EventType.ASSIGNMENT_EXPIRED, EventType.ASSIGNMENT_SKIPPED, EventType.ASSIGNMENT_CANCELED]
+    taken = Count("id", filter=Q(type=str(EventType.ASSIGNMENT_CREATED)))
+    given_back = Count("id", filter=Q(type__in=[str(type_) for type_ in back]))
+    counted = Event.objects.filter(task_id=OuterRef("pk")).order_by().values("task_id").annotate(n=taken - given_back)
+    tasks = Task.objects.filter(status__in=OPEN).annotate(
+        taken=Coalesce(Subquery(counted.values("n"), output_field=IntegerField()), 0)
+    )
+    return tasks.exclude(open_slots=F("judgments_required") - F("taken"))

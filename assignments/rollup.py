@@ -10,6 +10,8 @@
 Hours are made whole, again and again, until nothing can change them: ids and times of events are given out before
 their transactions commit, so a cursor over either would pass by what commits late. What the roll-up writes is a
 function of the events and assignments alone, so it can be repeated, and be done twice at once.
+
+Events are purged in time, hours stay. Hours of which events are gone are never made again: they would come out too low.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,6 +27,8 @@ from assignments import durations, spells
 from assignments.models import Assignment, MetricsMark, ReviewerHour
 from assignments.spells import Hold
 from assignments.states import ENDING_EVENT, AssignmentStatus
+from queues import feed
+from queues.exceptions import InvalidInput
 from queues.models import Event
 from queues.transactions import database_now, writer
 
@@ -41,6 +45,7 @@ OVERHANG = timedelta(days=1)
 """How far behind an hour one looks for the end of what was held in it. What is live now is always seen."""
 
 HOUR = timedelta(hours=1)
+EVER = datetime.min.replace(tzinfo=UTC)
 ABSENCE = timedelta(seconds=spells.ABSENCE)
 CHUNK = 2000
 
@@ -83,21 +88,44 @@ def roll_up(*, now: datetime | None = None) -> bool:
         first = Event.objects.order_by("created_at").values_list("created_at", flat=True).first()
         mark = MetricsMark.objects.get_or_create(defaults={"as_of": first or moment})[0].as_of
     until = min(moment, hour_of(mark) + STEP)
+    whole = first_whole_hour()
     if until == moment:
-        for start, stop in _steps(hour_of(mark) - AGAIN, hour_of(until) - AGAIN):
+        for start, stop in _steps(max(hour_of(mark) - AGAIN, whole), hour_of(until) - AGAIN):
             _make(start=start, stop=stop, moment=moment)
-    if not _make(start=hour_of(mark - LATE - ABSENCE), stop=hour_of(until) + HOUR, moment=moment, until=until):
+    start = max(hour_of(mark - LATE - ABSENCE), whole)
+    if not _make(start=start, stop=hour_of(until) + HOUR, moment=moment, until=until):
         return False
     return until < moment
 
 
 def remake(*, since: datetime, now: datetime | None = None) -> Iterator[datetime]:
-    """Make all hours from `since` to the mark anew, step by step; yields how far it has come."""
+    """Make all hours from `since` to the mark anew, step by step; yields how far it has come.
+
+    Raises InvalidInput where events of these hours were purged.
+    """
     mark = as_of()
     if mark is not None:
         for start, stop in _steps(hour_of(since), hour_of(mark) + HOUR):
+            _require_whole(start)
             _make(start=start, stop=stop, moment=database_now(now), patient=True)
             yield stop
+
+
+def first_whole_hour() -> datetime:
+    """The first hour of which no event was purged, nor of the time before it that its slack hangs on."""
+    purged = feed.whole_since()
+    return EVER if purged is None else hour_of(purged + ABSENCE) + HOUR
+
+
+def _require_whole(start: datetime) -> None:
+    """Raise InvalidInput unless all events are there from which the hours from `start` on are made."""
+    whole = first_whole_hour()
+    if start < whole:
+        raise InvalidInput.at(
+            "/since",
+            f"Events are not kept for ever: hours can be made anew from {whole:%Y-%m-%d %H:%M} UTC on, not from "
+            f"{start:%Y-%m-%d %H:%M}.",
+        )
 
 
 def hour_of(moment: datetime) -> datetime:
@@ -126,6 +154,8 @@ def _make(
     for rows, high in _chunks(_hours(start=start, stop=stop, moment=moment)):
         _replace(rows, start=start, stop=stop, low=low, high=high)
         low = high or low
+    # Asked last: what was purged meanwhile, some of these hours may have been made without.
+    _require_whole(start)
     if until is not None:
         MetricsMark.objects.filter(as_of__lt=until).update(as_of=until)
     return True

@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from queues import feed
-from queues.sequencer import sequence
+from queues.sequencer import outlook
 
 EVERY = 0.1
 """Seconds between two looks while somebody waits."""
@@ -55,26 +55,30 @@ class Bell:
 
     def _look(self) -> None:
         needed = time.monotonic()
-        while True:
-            position = self._ask()
+        try:
+            while True:
+                position = self._ask()
+                with self._rings:
+                    if self._waiting:
+                        needed = time.monotonic()
+                    elif time.monotonic() - needed > LINGER:
+                        return
+                    if position is not None and position != self._position:
+                        self._position = position
+                        self._rings.notify_all()
+                time.sleep(EVERY)
+        finally:
+            # Whatever ended it: who comes next starts it anew.
             with self._rings:
-                if self._waiting:
-                    needed = time.monotonic()
-                elif time.monotonic() - needed > LINGER:
-                    self._looking = False
-                    break
-                if position is not None and position != self._position:
-                    self._position = position
-                    self._rings.notify_all()
-            time.sleep(EVERY)
-        connection.close()
+                self._looking = False
+            connection.close()
 
     @staticmethod
     def _ask() -> int | None:
         try:
-            sequence()
+            outlook.keep_up()
             return feed.mark().position
-        except DatabaseError:
+        except Error:
             # Whoever waits finds out for themselves.
             connection.close()
             return None
@@ -84,7 +88,9 @@ bell = Bell(seats=2)
 """The bell of this process. Two seats suit a server with four threads; who has more sets `bell.seats`."""
 
 
-def follow(user: Any, *, wait: float = 0, after: int | None = None, **asked: Any) -> tuple[feed.Look, bool]:
+def follow(
+    user: Any, *, wait: float = 0, after: int | Literal["latest"] | None = None, **asked: Any
+) -> tuple[feed.Look, bool]:
     """What `feed.look` finds, waiting up to `wait` seconds for something to show; whether there was room to wait.
 
     Takes what `look` takes, and raises the same.

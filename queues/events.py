@@ -22,6 +22,11 @@ def is_registered(type_: str) -> bool:
     return type_ in _registered
 
 
+def registered() -> list[str]:
+    """The event types that apps write, by name."""
+    return sorted(_registered)
+
+
 def actor_id(actor: Any) -> str:
     """The acting user's id as text (user ids may be integers or UUIDs); "" when nobody acted, as in a sweep."""
     return "" if actor is None else str(actor.pk)

@@ -68,6 +68,18 @@ class BatchClosed(CrowdError):
     slug = "batch-closed"
 
 
+class NotificationExists(CrowdError):
+    """The endpoint has a setting in this place already; `notification` is its id."""
+
+    slug = "notification-exists"
+
+
+class NotificationLimit(CrowdError):
+    """The site, the queue or the task has as many settings as it may have."""
+
+    slug = "notification-limit"
+
+
 class EndpointEnabled(CrowdError):
     """The endpoint is not disabled."""
 
@@ -90,6 +102,12 @@ class FeedPurged(CrowdError):
     """What came after this position is not kept any more; `oldest` is the first position from which one can go on."""
 
     slug = "feed-purged"
+
+
+class FeedAhead(CrowdError):
+    """The feed has not come to this position, `after`; `newest` is the last that it has."""
+
+    slug = "feed-ahead"
 
 
 class IdempotencyMismatch(CrowdError):

@@ -33,10 +33,14 @@ class QueueQuerySet(models.QuerySet["Queue"]):
 
     def visible_to(self, user: Any) -> "QueueQuerySet":
         """Living queues of which the user is a member; operators see all of them."""
+        return self.alive().known_to(user)
+
+    def known_to(self, user: Any) -> "QueueQuerySet":
+        """The same, with those that were deleted: what happened in them is still told."""
         if is_operator(user):
-            return self.alive()
+            return self
         memberships = _model("Membership").objects.filter(queue=OuterRef("pk"), user=user)
-        return self.alive().filter(Exists(memberships))
+        return self.filter(Exists(memberships))
 
 
 class MembershipQuerySet(models.QuerySet["Membership"]):
@@ -116,11 +120,8 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def visible_to(self, user: Any) -> "DeliveryQuerySet":
-        """Deliveries to the user's own endpoints, and what was sent anywhere about queues that the user manages.
-
-        Operators see all.
-        """
+        """Deliveries to the user's own endpoints, and those of settings that the user sees. Operators see all."""
         if is_operator(user):
             return self
-        managed = _model("Membership").objects.managers().filter(user=user).values("queue")
-        return self.filter(Q(endpoint__owner=user) | Q(queue_id__in=managed))
+        seen = _model("Notification").objects.visible_to(user).filter(pk=OuterRef("notification_id"))
+        return self.filter(Q(endpoint__owner=user) | Q(Exists(seen)))

@@ -4,20 +4,23 @@ Events commit in any order: ids and times are given out before, so neither tells
 event therefore commits with a pending row. The sequencer, alone under the lock of the feed's mark, moves the pending
 rows that it can see into the feed, at positions that rise by one, and commits. What commits later, under however low
 an id, gets a later position; a transaction that is left open anywhere holds up nothing but its own events. Within one
-object events keep their order, for its row was locked from one event to the next.
+task, and one object, events keep their order, for its row was locked from one event to the next.
 
 It may run anywhere and as often as one likes: a courier does it all the time, a read of the feed does it too.
 """
 
 import json
 import logging
+import threading
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Least
 
 from queues import bodies
@@ -29,6 +32,15 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 GIVE_UP_AFTER = timedelta(hours=72)
+
+LATE = 2.0
+"""Seconds that a transaction may take without being late for a process that does not look from the head."""
+
+HEAD_SHARE = 0.05
+"""The share of its time that a process spends on looks from the head, where they are slow."""
+
+HEAD_PAUSE = 5.0
+"""Seconds after which it looks from the head however slow that is."""
 
 
 @dataclass(frozen=True)
@@ -43,37 +55,116 @@ class Sequenced:
 def sequence(*, above: int = 0, limit: int = BATCH, now: datetime | None = None) -> Sequenced:
     """Give up to `limit` pending events their places; nothing where somebody else is at it.
 
-    `above`: pass by events up to this id. Behind a transaction that is open elsewhere the rows that are gone stay in
-    the index, and a look from its beginning reads them all; a caller that looks all the time looks from where it was,
-    and from the beginning now and then.
+    `above`: pass by events up to this id, but for those that come before one that is taken.
     """
-    if not EventPending.objects.filter(event_id__gt=above).exists():
+    return _begin(_first(above), limit=limit, now=now)
+
+
+class Outlook:
+    """From where this process looks for what is pending.
+
+    Mostly from the head. But while PostgreSQL keeps a transaction open that began long ago, in whatever database of
+    the cluster, rows that are gone stay in the index, and a look from its head reads them all: 300 ms for a million.
+    Where such looks get slow they become rare, and those between them pass by what this process sequenced LATE seconds
+    ago. Only an event whose transaction took longer may then wait for the next look from the head.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._above = self._soon_above = self._highest = 0
+        self._raised = self._head_at = float("-inf")
+
+    def keep_up(self) -> Sequenced:
+        """Sequence what is there."""
+        began = monotonic()
+        from_the_head = connection.vendor != "postgresql" or began >= self._head_at
+        above = 0 if from_the_head else self._above
+        first = _first(above)
+        if from_the_head:
+            took = monotonic() - began
+            self._head_at = began + took + min(HEAD_PAUSE, took / HEAD_SHARE)
+        done = _begin(first)
+        with self._lock:
+            self._highest = max(self._highest, done.highest)
+            if monotonic() - self._raised >= LATE:
+                self._above, self._soon_above, self._raised = self._soon_above, self._highest, monotonic()
+        return done
+
+
+outlook = Outlook()
+"""That of this process."""
+
+
+def _pending(since: int) -> QuerySet[EventPending, int]:
+    """The ids of pending events from one on."""
+    return EventPending.objects.filter(event_id__gte=since).order_by("event_id").values_list("pk", flat=True)
+
+
+def _first(above: int) -> int | None:
+    return _pending(above + 1).first()
+
+
+def _begin(first: int | None, *, limit: int = BATCH, now: datetime | None = None) -> Sequenced:
+    """Sequence from the first pending event on: what is gone before it was read once, without the lock."""
+    if first is None:
         return Sequenced()
     if not FeedMark.objects.exists():
         FeedMark.objects.get_or_create(pk=FeedMark.ONLY)
-    return _sequence(above=above, limit=limit, now=now)
+    return _sequence(since=first, limit=limit, now=now)
 
 
 @writer
-def _sequence(*, above: int, limit: int, now: datetime | None) -> Sequenced:
+def _sequence(*, since: int, limit: int, now: datetime | None) -> Sequenced:
     mark = FeedMark.objects.select_for_update(no_key=True, skip_locked=True).first()
     if mark is None:
         return Sequenced()
-    pending = EventPending.objects.filter(event_id__gt=above).select_related("event").order_by("event_id")[:limit]
-    events = [row.event for row in pending]
+    events = _next(since, limit)
+    if _pass_by_earlier(events):
+        events = _next(0, limit)
     if not events:
         return Sequenced()
     now = database_now(now)
+    last = FeedEntry.objects.order_by("-position").values_list("position", flat=True).first() or mark.purged_to
     FeedEntry.objects.bulk_create(
         [
             FeedEntry(position=position, event=event, queue_id=event.queue_id, sequenced_at=now)
-            for position, event in enumerate(events, mark.position + 1)
+            for position, event in enumerate(events, last + 1)
         ]
     )
-    FeedMark.objects.update(position=mark.position + len(events))
     _address(events, now=now)
     EventPending.objects.filter(pk__in=[event.pk for event in events]).delete()
     return Sequenced(len(events), events[-1].pk, len(events) == limit)
+
+
+def _next(since: int, limit: int) -> list[Event]:
+    # Two statements: joined, PostgreSQL may go through all events along their ids beside a few that are pending.
+    ids = list(_pending(since)[:limit])
+    found = Event.objects.in_bulk(ids)
+    return [found[pk] for pk in ids]
+
+
+def _pass_by_earlier(events: Sequence[Event]) -> bool:
+    """Whether one that is pending comes before one of these in its task, or in its object: its transaction was late.
+
+    It is enough to ask of each task's last event before: had it a place, so had all before it. They are looked up one
+    by one, first among the events and then among the pending ones, so that no row that is gone is read in passing.
+    """
+    suspects = {pk for pk in _before(events) if pk is not None}
+    return bool(suspects) and EventPending.objects.filter(pk__in=suspects).exists()
+
+
+def _before(events: Sequence[Event]) -> Iterable[int | None]:
+    """The ids of the last events before these in their tasks; of those without a task, in their objects."""
+    tasks = {event.task_id: event.pk for event in reversed(events) if event.task_id is not None}
+    objects = {(event.object_type, event.object_id): event.pk for event in reversed(events) if event.task_id is None}
+    in_task = Event.objects.filter(task_id=OuterRef("task_id"), id__lt=OuterRef("id")).order_by("-id")
+    in_object = Event.objects.filter(
+        object_type=OuterRef("object_type"), object_id=OuterRef("object_id"), sequence__lt=OuterRef("sequence")
+    ).order_by("-sequence")
+    for firsts, earlier in ((tasks, in_task), (objects, in_object)):
+        if firsts:
+            rows = Event.objects.filter(pk__in=firsts.values()).order_by()
+            yield from rows.values_list(Subquery(earlier.values("pk")[:1]), flat=True)
 
 
 def _address(events: Sequence[Event], *, now: datetime) -> None:

@@ -103,8 +103,8 @@ DELIVERY_TRANSITIONS: dict[DeliveryStatus, frozenset[DeliveryStatus]] = {
     DeliveryStatus.WAITING: frozenset({DeliveryStatus.FIRST_TRY, DeliveryStatus.FAILED}),
     DeliveryStatus.FIRST_TRY: frozenset({*DeliveryStatus} - {DeliveryStatus.FIRST_TRY}),
     DeliveryStatus.RETRY: frozenset({DeliveryStatus.RETRY, DeliveryStatus.FAILED, DeliveryStatus.FINISHED}),
-    # Replayed by hand.
-    DeliveryStatus.FAILED: frozenset({DeliveryStatus.RETRY}),
+    # Replayed by hand; or given up while a try was under way, which succeeded.
+    DeliveryStatus.FAILED: frozenset({DeliveryStatus.RETRY, DeliveryStatus.FINISHED}),
     DeliveryStatus.FINISHED: frozenset({DeliveryStatus.RETRY}),
 }
 

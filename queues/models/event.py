@@ -1,7 +1,7 @@
 """The outbox: what happened, what of it has no place in the feed yet, and the feed."""
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from queues.querysets import EventQuerySet
@@ -57,13 +57,16 @@ class EventPending(models.Model):
 
 
 class FeedMark(models.Model):
-    """The feed's one mark: the last position given, and the last that was purged. Who sequences holds its lock."""
+    """One row: who holds its lock gives places in the feed, or purges it; and how far it was purged.
+
+    `purged_to`: the last position that was. `purged_until`: when that was given. Histories that began later are whole.
+    """
 
     ONLY = 1
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
-    position = models.BigIntegerField(default=0)
     purged_to = models.BigIntegerField(default=0)
+    purged_until = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = _("mark of the feed")
@@ -71,12 +74,13 @@ class FeedMark(models.Model):
         constraints = [
             models.CheckConstraint(name="feedmark_alone", condition=Q(id=1)),
             models.CheckConstraint(
-                name="feedmark_in_order", condition=Q(purged_to__gte=0, position__gte=F("purged_to"))
+                name="feedmark_says_until_when",
+                condition=Q(purged_to=0, purged_until__isnull=True) | Q(purged_to__gt=0, purged_until__isnull=False),
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.position}"
+        return f"{self.purged_to}"
 
 
 class FeedEntry(models.Model):

@@ -14,15 +14,17 @@ from queues.states import UNDELIVERED, DeliveryStatus, Disabled, Level, Merging
 
 URL_LENGTH = 2000
 EXCERPT_LENGTH = 1024
+ERROR_LENGTH = 300
 
 
 class Endpoint(models.Model):
     """An address that somebody has events sent to, and its secret, which all of its owner's settings for it share.
 
-    `secret` and `old_secret` are encrypted (queues.vault); the old one signs as well until `old_secret_until`.
-    `proven`: its last try succeeded. `failing_since`: the first of the failures since it last succeeded.
+    `secret` is encrypted (queues.vault), and so are those in `old_secret`, with spaces between them, the newest first:
+    they sign as well until `old_secret_until`.
+    `proven`: its last try succeeded, and quickly. `failing_since`: the first of the failures since it last succeeded.
     `due_at`: none of its undelivered deliveries is due earlier; null where it has none. `taken_at`: when some were last
-    taken to be tried.
+    taken to be tried. `rests_until`: nothing is taken before, for it keeps failing, or has asked for it.
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
@@ -41,6 +43,7 @@ class Endpoint(models.Model):
     told_at = models.DateTimeField(null=True, editable=False)
     due_at = models.DateTimeField(null=True, editable=False)
     taken_at = models.DateTimeField(null=True, editable=False)
+    rests_until = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["-id"]
@@ -108,11 +111,21 @@ class Notification(models.Model):
                 | Q(level=Level.TASK, queue__isnull=True, task__isnull=False),
             ),
             models.CheckConstraint(name="notification_strategy_known", condition=Q(strategy__in=Merging.values)),
+            # An endpoint stands once in each place; what is asked of it there is one setting. These are also the
+            # indexes by which the settings of a queue and of a task are found.
+            models.UniqueConstraint(
+                name="notification_once_for_site", fields=["endpoint"], condition=Q(level=Level.SITE)
+            ),
+            models.UniqueConstraint(
+                name="notification_once_for_queue", fields=["queue", "endpoint"], condition=Q(queue__isnull=False)
+            ),
+            models.UniqueConstraint(
+                name="notification_once_for_task", fields=["task", "endpoint"], condition=Q(task__isnull=False)
+            ),
         ]
         indexes = [
-            models.Index(name="notification_of_site", fields=["id"], condition=Q(level=Level.SITE)),
-            models.Index(name="notification_of_queue", fields=["queue"], condition=Q(queue__isnull=False)),
-            models.Index(name="notification_of_task", fields=["task"], condition=Q(task__isnull=False)),
+            # Those of the site and of queues, in the order in which they are listed: few beside those of tasks.
+            models.Index(name="notification_listed", fields=["id"], condition=Q(task__isnull=True)),
         ]
 
     def __str__(self) -> str:
@@ -171,6 +184,11 @@ class Delivery(models.Model):
             models.Index(name="delivery_by_task", fields=["task_id", "id"], condition=Q(task_id__isnull=False)),
             models.Index(name="delivery_overdue", fields=["give_up_at"], condition=Q(status__in=UNDELIVERED)),
             models.Index(name="delivery_ended", fields=["ended_at"], condition=Q(ended_at__isnull=False)),
+            # What failed, to look at and to replay: kept apart, so that what is delivered pays nothing for it.
+            models.Index(name="delivery_failed", fields=["id"], condition=Q(status=DeliveryStatus.FAILED)),
+            models.Index(
+                name="delivery_to_replay", fields=["endpoint", "ended_at"], condition=Q(status=DeliveryStatus.FAILED)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -186,7 +204,7 @@ class DeliveryTry(models.Model):
     milliseconds = models.PositiveIntegerField(_("took"), help_text=_("Milliseconds."))
     status_code = models.PositiveSmallIntegerField(_("answer"), null=True)
     excerpt = models.CharField(_("its beginning"), max_length=EXCERPT_LENGTH, blank=True, default="")
-    error = models.CharField(_("error"), max_length=300, blank=True, default="")
+    error = models.CharField(_("error"), max_length=ERROR_LENGTH, blank=True, default="")
 
     class Meta:
         ordering = ["delivery", "number"]

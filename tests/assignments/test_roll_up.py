@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from assignments import jobs, lifecycle, metrics, rollup
 from assignments.models import MetricsMark, Reviewer, ReviewerHour
 from queues.exceptions import InvalidInput
-from queues.models import Event
+from queues.models import Event, FeedMark
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -328,3 +328,47 @@ def test_the_reviewers_of_a_queue_busiest_first(alice, digits):
     catch_up(at(10, day=1))
     today = metrics.of_reviewers(digits, period="day", now=at(20))
     assert [(each.reviewer.user.username, each.row.completed) for each in today] == [("bob", 2), ("alice", 1)]
+
+
+def test_hours_whose_events_were_purged_stay_as_they_are(alice):
+    answered(alice, at(8), at(8, 5))
+    answered(alice, at(8, day=2), at(8, 5, day=2))
+    catch_up(at(9, day=2))
+    Event.objects.filter(created_at__lt=at(12)).delete()
+    FeedMark.objects.create(purged_to=1, purged_until=at(12))
+    before = everything()
+    with pytest.raises(InvalidInput, match="from 2026-03-02 13:00 UTC on"):
+        list(rollup.remake(since=at(12)))
+    with pytest.raises(CommandError, match="Events are not kept for ever"):
+        call_command("roll_up_metrics", since="2026-03-02")
+    assert list(rollup.remake(since=at(13)))
+    assert everything() == before
+
+
+def test_a_roll_up_that_was_away_until_events_were_purged_counts_what_is_left(alice):
+    answered(alice, at(8), at(8, 5))
+    catch_up(at(9))
+    answered(alice, at(15), at(15, 5))
+    Event.objects.filter(created_at__lt=at(12)).delete()
+    FeedMark.objects.create(purged_to=1, purged_until=at(12))
+    catch_up(at(16))
+    assert {hour: row.completed for hour, row in hours().items()} == {8: 1, 15: 1}
+    catch_up(at(9, day=1))
+    assert {hour: row.completed for hour, row in hours().items()} == {8: 1, 15: 1}
+
+
+def test_what_is_purged_while_hours_are_made_anew_changes_none(alice):
+    answered(alice, at(8), at(8, 5))
+    catch_up(at(9))
+    before, purges = everything(), [at(12)]
+
+    def purging(execute, sql, params, many, context):
+        if purges and "crowd_assignments_assignment" in sql:
+            FeedMark.objects.create(purged_to=1, purged_until=purges.pop())
+            Event.objects.all().delete()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(purging), pytest.raises(InvalidInput):
+        list(rollup.remake(since=at(8)))
+    assert not purges
+    assert everything() == before

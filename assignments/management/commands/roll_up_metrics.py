@@ -5,6 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.dateparse import parse_date
 
 from assignments import rollup
+from queues.exceptions import InvalidInput
 
 
 class Command(BaseCommand):
@@ -24,6 +25,9 @@ class Command(BaseCommand):
         while rollup.roll_up():
             self.stdout.write(f"Counted until {rollup.as_of():%Y-%m-%d %H:%M} UTC.")
         if day is not None:
-            for reached in rollup.remake(since=datetime(day.year, day.month, day.day, tzinfo=UTC)):
-                self.stdout.write(f"Made anew until {reached:%Y-%m-%d %H:%M} UTC.")
+            try:
+                for reached in rollup.remake(since=datetime(day.year, day.month, day.day, tzinfo=UTC)):
+                    self.stdout.write(f"Made anew until {reached:%Y-%m-%d %H:%M} UTC.")
+            except InvalidInput as purged:
+                raise CommandError(purged.errors[0]["detail"]) from None
         self.stdout.write(f"Counted until {rollup.as_of():%Y-%m-%d %H:%M:%S} UTC.")

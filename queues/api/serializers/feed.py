@@ -1,25 +1,29 @@
 """The feed on the wire."""
 
+from math import isnan
 from typing import Any
 
+from django.http import QueryDict
 from rest_framework import serializers
 
 from queues import events, feed
 from queues.api.fields import AwareDateTimeField, StrictFields
 
-LATEST = "latest"
 WAIT_MAX = 30
 """Seconds."""
+
+DIGITS_MAX = 18
+"""Of a position. The databases take a few more numbers of one digit more, which nobody will live to see."""
 
 
 class After(serializers.Field[Any, Any, Any, Any]):
     """A position, or `latest` for what happens from now on."""
 
     def to_internal_value(self, data: Any) -> int | str:
-        if data == LATEST:
-            return LATEST
-        if not (isinstance(data, str) and data.isascii() and data.isdigit() and len(data) <= 18):
-            raise serializers.ValidationError(f"Must be a position (a whole number from 0), or {LATEST}.")
+        if data == feed.LATEST:
+            return feed.LATEST
+        if not (isinstance(data, str) and data.isascii() and data.isdigit() and len(data) <= DIGITS_MAX):
+            raise serializers.ValidationError(f"Must be a position (a whole number from 0), or {feed.LATEST}.")
         return int(data)
 
 
@@ -33,14 +37,33 @@ class Types(serializers.Field[Any, Any, Any, Any]):
         return types
 
 
+class Wait(serializers.FloatField):
+    """Seconds. `nan` is neither too small nor too large, so it is refused by name."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=0, max_value=WAIT_MAX, **kwargs)
+
+    def to_internal_value(self, data: Any) -> float:
+        value = super().to_internal_value(data)
+        if isnan(value):
+            self.fail("invalid")
+        return value
+
+
 class FeedQuerySerializer(StrictFields, serializers.Serializer[Any]):
     """What is asked of the feed."""
 
     queue = serializers.CharField(required=False, help_text="A queue's name.")
     type = Types(required=False, help_text="Event types, with commas between them.")
     after = After(required=False, help_text="The position behind which to begin; without it, at the first event kept.")
-    wait = serializers.FloatField(required=False, default=0, min_value=0, max_value=WAIT_MAX, help_text="Seconds.")
+    wait = Wait(required=False, default=0, help_text="Seconds.")
     limit = serializers.IntegerField(required=False, default=feed.PAGE, min_value=1, max_value=feed.PAGE_MAX)
+
+    def to_internal_value(self, data: QueryDict) -> Any:
+        """Each once, and what is empty is not taken for what is not there, as that of a form would be."""
+        if twice := {name: ["Must be given once."] for name, values in data.lists() if len(values) > 1}:
+            raise serializers.ValidationError(twice)
+        return super().to_internal_value(data.dict())
 
 
 class EventSerializer(serializers.Serializer[Any]):

@@ -1,16 +1,20 @@
 """The feed."""
 
+from django.db import transaction
 from django.shortcuts import get_object_or_404
+from django.utils.decorators import method_decorator
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from queues import bell, feed
 from queues.api.base import ApiView, validated
-from queues.api.serializers.feed import LATEST, WAIT_MAX, FeedQuerySerializer, FeedSerializer
+from queues.api.serializers.feed import WAIT_MAX, FeedQuerySerializer, FeedSerializer
 from queues.models import Event, Queue
 
 
+# Not in a transaction of the request, whatever the host says: it would hold the feed's lock while it waits.
+@method_decorator(transaction.non_atomic_requests, name="dispatch")
 class FeedView(ApiView):
     """Every committed event exactly once, in an order to which nothing is added behind a reader's position."""
 
@@ -21,7 +25,7 @@ class FeedView(ApiView):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("after", {"oneOf": [{"type": "integer"}, {"const": LATEST}]}),
+            OpenApiParameter("after", {"oneOf": [{"type": "integer"}, {"type": "string", "enum": [feed.LATEST]}]}),
             OpenApiParameter("type", str, description="Event types, with commas between them."),
             OpenApiParameter("queue", str),
             OpenApiParameter("wait", float, description=f"Seconds to wait for something to happen, up to {WAIT_MAX}."),
@@ -34,12 +38,11 @@ class FeedView(ApiView):
         query = validated(FeedQuerySerializer(data=request.query_params))
         queue = None
         if "queue" in query:
-            queue = get_object_or_404(Queue.objects.visible_to(request.user), name=query["queue"])
-        after = feed.mark().position if query.get("after") == LATEST else query.get("after")
+            queue = get_object_or_404(Queue.objects.known_to(request.user), name=query["queue"])
         found, seated = bell.follow(
             request.user,
             wait=query["wait"],
-            after=after,
+            after=query.get("after"),
             queue=queue,
             types=query.get("type", ()),
             limit=query["limit"],

@@ -1,6 +1,7 @@
 """Taking tasks in: a draft, what may be wrong with it, and the writer that makes rows of a list of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,13 +20,14 @@ from queues.states import (
     PRIORITY_MIN,
     SECONDS_MAX,
     EventType,
+    Level,
     TaskStatus,
 )
 from queues.transactions import database_now, writer
 
 GLOBAL_KEY_LENGTH = 255
 TOPIC_LENGTH = 100
-NOTIFICATIONS_MAX = 5
+NOTIFICATIONS_MAX = notifications.SETTINGS_MAX[Level.TASK]
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,17 @@ def _shape_faults(draft: TaskDraft, queue: Queue) -> Iterable[tuple[str, str]]:
         yield "/seconds_to_expire", "Give expire_at or seconds_to_expire, not both."
     if len(draft.notifications) > NOTIFICATIONS_MAX:
         yield "/notifications", f"At most {NOTIFICATIONS_MAX} for one task."
+    yield from _setting_faults(draft)
+
+
+def _setting_faults(draft: TaskDraft) -> Iterable[tuple[str, str]]:
+    endpoints = set()
     for position, setting in enumerate(draft.notifications):
         for pointer, detail in notifications.faults(setting):
             yield f"/notifications/{position}{pointer}", detail
+        if setting.endpoint in endpoints:
+            yield f"/notifications/{position}/endpoint", "The same endpoint stands here twice."
+        endpoints.add(setting.endpoint)
 
 
 def _time_faults(draft: TaskDraft, now: datetime) -> Iterable[tuple[str, str]]:
@@ -124,8 +134,17 @@ def _time_faults(draft: TaskDraft, now: datetime) -> Iterable[tuple[str, str]]:
         yield "/expire_at", "The task would expire before it is available."
 
 
+def look_up(drafts: Sequence[TaskDraft]) -> None:
+    """Refuse settings whose endpoints cannot be told: asks the network, so before the transaction that creates tasks.
+
+    Raises InvalidInput.
+    """
+    _refuse((index, fault) for index, draft in enumerate(drafts) for fault in _setting_faults(draft))
+    _refuse(_endpoint_faults(drafts))
+
+
 def _endpoint_faults(drafts: Sequence[TaskDraft]) -> Iterable[tuple[int, tuple[str, str]]]:
-    """Settings whose endpoints cannot be told; asks the network, each address once."""
+    """Settings whose endpoints cannot be told, each address asked about once."""
     wanted = [
         (index, f"/notifications/{position}/endpoint", setting.endpoint)
         for index, draft in enumerate(drafts)
@@ -244,9 +263,8 @@ def create(
     actor: Any = None,
     now: datetime | None = None,
 ) -> Created:
-    """The same, and the secrets of endpoints that are new with these tasks."""
+    """The same, and the secrets of endpoints that are new with these tasks, which were looked up before (`look_up`)."""
     _refuse((index, fault) for index, draft in enumerate(drafts) for fault in _shape_faults(draft, queue))
-    _refuse(_endpoint_faults(drafts))
     return _insert(queue=queue, requester=requester, drafts=drafts, actor=actor or requester, now=now)
 
 
@@ -261,8 +279,15 @@ def create_one(
     *, queue: Queue, requester: Any, draft: TaskDraft, actor: Any = None, now: datetime | None = None
 ) -> Created:
     """The same, and the secrets of endpoints that are new with this task."""
-    try:
+    with of_one():
         return create(queue=queue, requester=requester, drafts=[draft], actor=actor, now=now)
+
+
+@contextmanager
+def of_one() -> Iterator[None]:
+    """Faults that are found inside are told of the one draft there is, not of a list."""
+    try:
+        yield
     except InvalidInput as invalid:
         raise InvalidInput(
             [{"pointer": error["pointer"].removeprefix("/0"), "detail": error["detail"]} for error in invalid.errors]

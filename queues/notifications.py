@@ -6,21 +6,40 @@ import re
 import secrets
 from base64 import b64encode
 from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import IntegrityError, transaction
+
 from queues import addresses, events, vault
-from queues.exceptions import EndpointDisabled, EndpointEnabled, InvalidInput
+from queues.exceptions import (
+    EndpointDisabled,
+    EndpointEnabled,
+    InvalidInput,
+    NotificationExists,
+    NotificationLimit,
+    QueueArchived,
+    TaskClosed,
+)
 from queues.models import Delivery, Endpoint, Notification, Queue, Task
 from queues.sequencer import GIVE_UP_AFTER, message
-from queues.states import Disabled, Level, Merging
-from queues.transactions import database_now, writer
+from queues.states import CLOSED, Disabled, Level, Merging
+from queues.strictjson import pointer_to
+from queues.transactions import database_now, is_unique_violation, writer
 
 HEADERS_MAX, HEADER_LENGTH = 20, 2000
 ENDPOINTS_MAX = 10
 """How many different addresses one request may name: each is looked up."""
+SETTINGS_MAX = {Level.SITE: 20, Level.QUEUE: 20, Level.TASK: 5}
+"""How many settings the site, a queue, a task may have: all of them are read for each event."""
+LOOKUP_SECONDS = 5
+"""How long all addresses of a request may take together."""
 OLD_SECRET_LIVES = timedelta(hours=24)
+OLD_SECRETS_MAX = 2
+"""How many secrets sign beside the newest: with two, a rotation whose answer was lost can be done again, and the secret
+that the receiver still has goes on signing."""
 SECRET_PREFIX = "whsec_"
 TEST = "TEST"
 
@@ -28,6 +47,7 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _HEADER_VALUE = re.compile(rf"[\x21-\x7e]([\x20-\x7e\t]{{0,{HEADER_LENGTH - 2}}}[\x21-\x7e])?")
 _OURS = frozenset(
     {
+        "accept-encoding",
         "connection",
         "content-encoding",
         "content-length",
@@ -72,7 +92,11 @@ def faults(draft: NotificationDraft) -> Iterable[tuple[str, str]]:
         yield "/endpoint", str(refused)
     yield from _event_faults(draft.events_to_notify)
     yield from _header_faults(draft.headers)
-    if draft.strategy not in Merging.values:
+    yield from _strategy_faults(draft.strategy)
+
+
+def _strategy_faults(strategy: str) -> Iterable[tuple[str, str]]:
+    if strategy not in Merging.values:
         yield "/strategy", "Must be ONLY or UNION."
 
 
@@ -92,7 +116,7 @@ def _header_faults(headers: dict[str, str]) -> Iterable[tuple[str, str]]:
     if len({name.lower() for name in headers}) < len(headers):
         yield "/headers", "The same header stands here twice."
     for name, value in headers.items():
-        pointer = "/headers/" + name.replace("~", "~0").replace("/", "~1")
+        pointer = pointer_to("headers", name)
         if not _HEADER_NAME.fullmatch(name):
             yield pointer, "This is not the name of a header."
         elif name.lower() in _OURS or name.lower().startswith("webhook-"):
@@ -101,14 +125,24 @@ def _header_faults(headers: dict[str, str]) -> Iterable[tuple[str, str]]:
             yield pointer, f"A header has 1 to {HEADER_LENGTH} printable ASCII characters, without spaces around."
 
 
+# A name server may take its time, and nothing ends a look-up that is under way: they are few, and nobody waits for them
+# longer than LOOKUP_SECONDS.
+_lookups = ThreadPoolExecutor(16, thread_name_prefix="addresses")
+
+
 def look_up(endpoints: Collection[str]) -> dict[str, str]:
     """Address → why nothing may be sent there, for those refused now. Asks the network: not in a transaction."""
+    asked = {endpoint: _lookups.submit(addresses.check, endpoint) for endpoint in set(endpoints)}
+    wait(asked.values(), timeout=LOOKUP_SECONDS)
     refused = {}
-    for endpoint in set(endpoints):
-        try:
-            addresses.check(endpoint)
-        except addresses.RefusedAddress as reason:
+    for endpoint, answer in asked.items():
+        if not answer.done():
+            answer.cancel()
+            refused[endpoint] = "The host could not be looked up in time; try again."
+        elif isinstance(reason := answer.exception(), addresses.RefusedAddress):
             refused[endpoint] = str(reason)
+        else:
+            answer.result()
     return refused
 
 
@@ -121,9 +155,10 @@ def create(
     task: Task | None = None,
     now: datetime | None = None,
 ) -> Made:
-    """Make a setting; `queue` or `task` as the level asks for. Raises InvalidInput.
+    """Make a setting; `queue` or `task` as the level asks for. What happens from then on is told.
 
-    An endpoint that this owner uses already keeps its secret.
+    An endpoint that this owner uses already keeps its secret. Raises InvalidInput, QueueArchived, TaskClosed,
+    NotificationExists, NotificationLimit.
     """
     if found := list(faults(draft)):
         raise InvalidInput([{"pointer": pointer, "detail": detail} for pointer, detail in found])
@@ -136,16 +171,45 @@ def create(
 def _create(
     *, level: Level, draft: NotificationDraft, owner: Any, queue: Queue | None, task: Task | None, now: datetime | None
 ) -> Made:
+    _hold(queue, task)
     moment = database_now(now)
     endpoint, secret = endpoint_of(owner=owner, url=draft.endpoint, now=moment)
+    there = Notification.objects.filter(level=level, queue=queue, task=task)
+    if (found := there.filter(endpoint=endpoint).first()) is not None:
+        raise _exists(found)
+    # For the site nothing is locked, so operators who race may make one more, and find below that one was quicker.
+    most = SETTINGS_MAX[level]
+    if there.count() >= most:
+        raise NotificationLimit(f"There are {most} notifications at this place already; that is as many as may be.")
     made = _setting(level, draft, endpoint, queue=queue, task=task, now=moment)
-    made.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            made.save(force_insert=True)
+    except IntegrityError as error:
+        if not is_unique_violation(error, Notification):
+            raise
+        raise _exists(there.get(endpoint=endpoint)) from None
     return Made(made, secret)
+
+
+def _exists(found: Notification) -> NotificationExists:
+    return NotificationExists(
+        f"The endpoint stands here already, in notification {found.pk}: change that one.", notification=found.pk
+    )
+
+
+def _hold(queue: Queue | None, task: Task | None) -> None:
+    """Lock what a setting is for; what closes it waits, and is told. Raises QueueArchived, TaskClosed."""
+    if queue is not None and Queue.objects.select_for_update(no_key=True).get(pk=queue.pk).archived_at is not None:
+        raise QueueArchived(f"The queue {queue.name} was deleted.")
+    if task is not None and Task.objects.locked().only("status").get(pk=task.pk).status in CLOSED:
+        raise TaskClosed(f"Task {task.pk} is closed: nothing more happens to it.")
 
 
 def for_tasks(pairs: Sequence[tuple[Task, NotificationDraft]], *, owner: Any, now: datetime) -> list[Made]:
     """Make settings of new tasks, in the transaction that creates these. The drafts were found good before."""
-    urls = dict.fromkeys(draft.endpoint for _task, draft in pairs)
+    # In one order: two requests that make the same endpoints wait for each other in turn.
+    urls = sorted({draft.endpoint for _task, draft in pairs})
     endpoints = {url: endpoint_of(owner=owner, url=url, now=now) for url in urls}
     made = [
         Made(
@@ -205,20 +269,9 @@ def new_secret() -> str:
     return SECRET_PREFIX + b64encode(secrets.token_bytes(32)).decode()
 
 
-def secrets_of(endpoint: Endpoint, *, now: datetime) -> list[str]:
-    """The secrets that sign now, the newest first."""
-    sealed = [endpoint.secret]
-    if endpoint.old_secret_until is not None and endpoint.old_secret_until > now:
-        sealed.append(endpoint.old_secret)
-    return [vault.unseal(one) for one in sealed]
-
-
-CHANGEABLE = ("headers", "events_to_notify", "strategy")
-
-
 @writer
 def change(*, notification_id: int, changes: dict[str, Any], now: datetime | None = None) -> Notification:
-    """Change `headers`, `events_to_notify`, `strategy`. Deliveries that are written down already stay as they are.
+    """Change `headers` (all of them), `events_to_notify`, `strategy`. What is written down already stays as it is.
 
     Raises Notification.DoesNotExist, InvalidInput.
     """
@@ -227,9 +280,12 @@ def change(*, notification_id: int, changes: dict[str, Any], now: datetime | Non
     wrong = [
         *(_event_faults(changes["events_to_notify"]) if "events_to_notify" in changes else ()),
         *(_header_faults(changes["headers"]) if "headers" in changes else ()),
+        *(_strategy_faults(changes["strategy"]) if "strategy" in changes else ()),
     ]
     if wrong:
         raise InvalidInput([{"pointer": pointer, "detail": detail} for pointer, detail in wrong])
+    if not changes:
+        return setting
     if "headers" in changes:
         setting.headers = sealed_headers(changes["headers"])
     if "events_to_notify" in changes:
@@ -255,11 +311,14 @@ def _locked_endpoint(endpoint_id: int) -> Endpoint:
 def rotate(*, endpoint_id: int, now: datetime | None = None) -> str:
     """Give an endpoint a new secret and return it; the old one signs as well for 24 hours more.
 
-    Raises Endpoint.DoesNotExist.
+    So does the one before that, where it still did. Raises Endpoint.DoesNotExist.
     """
     endpoint = _locked_endpoint(endpoint_id)
-    secret = new_secret()
-    endpoint.old_secret, endpoint.old_secret_until = endpoint.secret, database_now(now) + OLD_SECRET_LIVES
+    moment, secret = database_now(now), new_secret()
+    lives_on = endpoint.old_secret_until is not None and endpoint.old_secret_until > moment
+    before = [endpoint.secret, *(endpoint.old_secret.split() if lives_on else [])]
+    endpoint.old_secret = " ".join(before[:OLD_SECRETS_MAX])
+    endpoint.old_secret_until = moment + OLD_SECRET_LIVES
     endpoint.secret = vault.seal(secret)
     endpoint.save(update_fields=["secret", "old_secret", "old_secret_until"])
     return secret
@@ -284,8 +343,9 @@ def enable(*, endpoint_id: int, now: datetime | None = None) -> Endpoint:
     if endpoint.disabled_at is None:
         raise EndpointEnabled(f"The endpoint {endpoint.url} is not disabled.")
     endpoint.disabled_at, endpoint.disabled_reason, endpoint.told_at = None, "", None
-    endpoint.failing_since, endpoint.due_at = None, database_now(now)
-    endpoint.save(update_fields=["disabled_at", "disabled_reason", "told_at", "failing_since", "due_at"])
+    endpoint.failing_since, endpoint.rests_until, endpoint.due_at = None, None, database_now(now)
+    changed = ["disabled_at", "disabled_reason", "told_at", "failing_since", "rests_until", "due_at"]
+    endpoint.save(update_fields=changed)
     return endpoint
 
 

@@ -44,5 +44,5 @@ def unseal(sealed: str) -> str:
 
 
 def reseal(sealed: str) -> str:
-    """The same secret under the newest key."""
-    return _fernet(encryption_keys()).rotate(sealed.encode()).decode()
+    """The same under the newest key. Raises ImproperlyConfigured as `unseal` does."""
+    return seal(unseal(sealed))

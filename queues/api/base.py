@@ -56,12 +56,20 @@ class ApiView(GenericAPIView[Any]):
         require_length(request._request)
         method = (request.method or "").lower()
         key = request.headers.get(KEY_HEADER)
-        if key is not None and method in ("post", "patch", "delete") and self.keeps_answers:
+        if key is None or not self.keeps_answers or method not in ("post", "patch", "delete"):
+            self.prepare(request, *args, **kwargs)
+        else:
             if not 1 <= len(key) <= KEY_LENGTH or not (key.isascii() and key.isprintable()):
                 raise InvalidInput.at("", f"An {KEY_HEADER} has 1 to {KEY_LENGTH} printable ASCII characters.")
             handler = getattr(self, method, self.http_method_not_allowed)
             # REST framework looks the handler up after this method: what it finds is the handler with its memory.
             setattr(self, method, partial(self._once, key, handler))
+
+    def prepare(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """What a handler needs to ask of the network, which it must not do itself: with a key it is in a transaction.
+
+        Raises what the handler would.
+        """
 
     def _once(self, key: str, handler: Callable[..., Any], request: Request, *args: Any, **kwargs: Any) -> Any:
         """Answer the request, or give the answer that the same request had before."""
@@ -84,6 +92,7 @@ class ApiView(GenericAPIView[Any]):
             return response
 
         try:
+            self.prepare(request, *args, **kwargs)
             return carry_out()
         except IdempotencyLost:
             raise

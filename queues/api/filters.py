@@ -133,7 +133,9 @@ class TaskFilter(filters.FilterSet):
 
 
 class NotificationFilter(filters.FilterSet):
-    level = filters.MultipleChoiceFilter(choices=Level.choices)
+    """Settings of tasks are listed task by task: there may be as many as there are tasks."""
+
+    level = filters.MultipleChoiceFilter(choices=[(level, level.label) for level in (Level.SITE, Level.QUEUE)])
     queue = filters.CharFilter(field_name="queue__name")
     task = WholeNumberFilter(field_name="task_id")
 

@@ -2,10 +2,12 @@
 
 from typing import Any, Literal
 
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter
 
+from queues import events
 from queues.api import problems
 
 KEY = OpenApiParameter(
@@ -58,3 +60,14 @@ class ApiSchema(AutoSchema):
             "content": {problems.CONTENT_TYPE: {"schema": problem.ref}},
         }
         return {**super()._get_response_bodies(direction), "default": refusal}
+
+
+class EventTypes(OpenApiSerializerFieldExtension):
+    """Event types: those that all apps have registered by the time that the schema is asked for."""
+
+    target_class = "queues.api.serializers.notifications.EventTypesField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        """A list of them."""
+        types = {"type": "string", "enum": events.registered()}
+        return {"type": "array", "items": types, "minItems": 1, "maxItems": self.target.max_length, "uniqueItems": True}

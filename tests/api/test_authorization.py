@@ -10,6 +10,8 @@ bob review in it. The queue `foreign` is somebody else's. Whose object a row is 
 - team: of the same queue, but another's (rosa's task, bob's assignment)
 - else: of the queue `foreign`, or of a person who has nothing to do with one
 
+Where it stands in the body, that is named behind a #.
+
 All assignments here are still in hand, so none is among what somebody did (`/desk/done/{assignment}/`).
 """
 
@@ -21,8 +23,12 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.urls import URLResolver, get_resolver
+from django.utils import timezone
 
-from queues import administration
+from queues import administration, notifications
+from queues.models import Delivery
+from queues.notifications import NotificationDraft
+from queues.states import DeliveryStatus, Level
 from tests import cast
 from tests.api.calling import ROOT, Caller
 
@@ -38,6 +44,8 @@ GET     /healthz                                 -      200       200      200  
 POST    /healthz                                 -      405       405      405      405       405     405
 GET     /readyz                                  -      200       200      200      200       200     200
 POST    /readyz                                  -      405       405      405      405       405     405
+GET     /courierz                                -      200       200      200      200       200     200
+POST    /courierz                                -      405       405      405      405       405     405
 GET     /api/schema/                             -      200       200      200      200       200     200
 GET     /api/docs/                               -      200       200      200      200       200     200
 
@@ -129,6 +137,53 @@ GET     /api/v1/reviewers/{reviewer}/metrics/    mine   401       404      200  
 GET     /api/v1/reviewers/{reviewer}/metrics/    team   401       404      404      404       200     200
 GET     /api/v1/reviewers/{reviewer}/metrics/    else   401       404      404      404       404     200
 
+GET     /api/v1/events/                          -      401       200      200      200       200     200
+GET     /api/v1/events/?queue={queue}            team   401       404      200      200       200     200
+GET     /api/v1/events/?queue={queue}            else   401       404      404      404       404     200
+
+GET     /api/v1/notifications/                   -      401       200      200      200       200     200
+POST    /api/v1/notifications/                   -      401       403      403      403       403     201
+POST    /api/v1/notifications/#queue            team   401       404      403      403       201     201
+POST    /api/v1/notifications/#queue            else   401       404      404      404       404     201
+POST    /api/v1/notifications/#task             mine   401       404      404      201       201     201
+POST    /api/v1/notifications/#task             team   401       404      404      404       201     201
+POST    /api/v1/notifications/#task             else   401       404      404      404       404     201
+GET     /api/v1/notifications/{notification}/    mine   401       404      404      200       200     200
+GET     /api/v1/notifications/{notification}/    team   401       404      404      404       200     200
+GET     /api/v1/notifications/{notification}/    else   401       404      404      404       404     200
+PATCH   /api/v1/notifications/{notification}/    mine   401       404      404      200       200     200
+PATCH   /api/v1/notifications/{notification}/    team   401       404      404      404       200     200
+PATCH   /api/v1/notifications/{notification}/    else   401       404      404      404       404     200
+DELETE  /api/v1/notifications/{notification}/    mine   401       404      404      204       204     204
+DELETE  /api/v1/notifications/{notification}/    team   401       404      404      404       204     204
+DELETE  /api/v1/notifications/{notification}/    else   401       404      404      404       404     204
+POST    /api/v1/notifications/{notification}/test/ mine 401       404      404      202       202     202
+POST    /api/v1/notifications/{notification}/test/ team 401       404      404      404       202     202
+POST    /api/v1/notifications/{notification}/test/ else 401       404      404      404       404     202
+POST    /api/v1/notifications/{notification}/rotate/ mine 401     404      404      200       403     200
+POST    /api/v1/notifications/{notification}/rotate/ team 401     404      404      404       200     200
+POST    /api/v1/notifications/{notification}/rotate/ else 401     404      404      404       404     200
+POST    /api/v1/notifications/{notification}/disable/ mine 401    404      404      200       403     200
+POST    /api/v1/notifications/{notification}/disable/ team 401    404      404      404       200     200
+POST    /api/v1/notifications/{notification}/disable/ else 401    404      404      404       404     200
+POST    /api/v1/notifications/{notification}/enable/ mine 401     404      404      409       403     409
+POST    /api/v1/notifications/{notification}/enable/ team 401     404      404      404       409     409
+POST    /api/v1/notifications/{notification}/enable/ else 401     404      404      404       404     409
+GET     /api/v1/notifications/{notification}/deliveries/ mine 401 404      404      200       200     200
+GET     /api/v1/notifications/{notification}/deliveries/ team 401 404      404      404       200     200
+GET     /api/v1/notifications/{notification}/deliveries/ else 401 404      404      404       404     200
+
+GET     /api/v1/deliveries/{delivery}/           mine   401       404      404      200       200     200
+GET     /api/v1/deliveries/{delivery}/           team   401       404      404      404       200     200
+GET     /api/v1/deliveries/{delivery}/           else   401       404      404      404       404     200
+POST    /api/v1/deliveries/{delivery}/replay/    mine   401       404      404      200       200     200
+POST    /api/v1/deliveries/{delivery}/replay/    team   401       404      404      404       200     200
+POST    /api/v1/deliveries/{delivery}/replay/    else   401       404      404      404       404     200
+POST    /api/v1/deliveries/replay/               -      401       200      200      200       200     200
+POST    /api/v1/deliveries/replay/#notification mine 401       404      404      200       200     200
+POST    /api/v1/deliveries/replay/#notification team 401       404      404      404       200     200
+POST    /api/v1/deliveries/replay/#notification else 401       404      404      404       404     200
+
 GET     /api/v1/tokens/                          -      401       200      200      200       200     200
 POST    /api/v1/tokens/                          -      401       201      201      201       201     201
 GET     /api/v1/tokens/{token}/                  mine   401       200      200      200       200     200
@@ -140,6 +195,9 @@ DELETE  /api/v1/tokens/{token}/                  else   401       404      404  
 BLOCKS = [[line.split() for line in block.splitlines()] for block in TABLE.strip().split("\n\n")]
 BLOCKS[0].pop(0)
 ROWS = [row for block in BLOCKS for row in block]
+
+ASKS = {"endpoint": "https://8.8.8.8/fresh", "events_to_notify": ["TASK_FINISHED"]}
+"""A public address, where nobody is asked for one."""
 
 GOOD_BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/queues/"): {"name": "fresh"},
@@ -153,14 +211,40 @@ GOOD_BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/assignments/{assignment}/skip/"): {"seconds_to_expire": None},
     ("POST", "/api/v1/assignments/{assignment}/extend/"): {"seconds_to_expire": 600},
     ("POST", "/api/v1/tokens/"): {"name": "fresh"},
+    ("POST", "/api/v1/notifications/"): {"level": "site", **ASKS},
+    ("POST", "/api/v1/notifications/#queue"): {"level": "queue", "queue": "{queue}", **ASKS},
+    ("POST", "/api/v1/notifications/#task"): {"level": "task", "task": "{task}", **ASKS},
+    ("PATCH", "/api/v1/notifications/{notification}/"): {"strategy": "ONLY"},
+    ("POST", "/api/v1/deliveries/replay/"): {"since": "2030-01-01T00:00:00Z"},
+    ("POST", "/api/v1/deliveries/replay/#notification"): {
+        "since": "2030-01-01T00:00:00Z",
+        "notification": "{notification}",
+    },
 }
 
 MISSING: dict[str, Any] = {
     "queue": "missing",
-    **dict.fromkeys(("member", "task", "assignment", "reviewer", "token"), 999_999),
+    **dict.fromkeys(("member", "task", "assignment", "reviewer", "token", "notification", "delivery"), 999_999),
 }
 
 NAMES = dict(zip(PEOPLE, (None, "stan", "alice", "rick", "mia", "olga"), strict=True))
+
+
+def filled(body: Any, filling: dict[str, Any]) -> Any:
+    """A body whose values `{name}` are replaced."""
+    if not isinstance(body, dict):
+        return body
+    return {key: filling.get(str(value)[1:-1], value) for key, value in body.items()}
+
+
+def asked(by: str, **where: Any) -> dict[str, int]:
+    """A setting of somebody's, and a delivery that failed."""
+    draft = NotificationDraft(endpoint="https://8.8.8.8/hook", events_to_notify=("TASK_FINISHED",))
+    made = notifications.create(owner=cast.person(by), draft=draft, **where).notification
+    sent = notifications.send_test(notification_id=made.pk)
+    ended = {"status": DeliveryStatus.FAILED, "next_try_at": None, "ended_at": timezone.now()}
+    Delivery.objects.filter(pk=sent.pk).update(**ended)
+    return {"notification": made.pk, "delivery": sent.pk}
 
 
 class World:
@@ -191,6 +275,10 @@ class World:
             member = reviewers[whose]
             (task,) = cast.post(member.queue, by=by)
             self.things[whose] |= {"queue": member.queue.name, "member": member.pk, "task": task.pk}
+            where: dict[str, Any] = {"level": Level.QUEUE, "queue": member.queue}
+            if whose == "mine":
+                where = {"level": Level.TASK, "task": task}
+            self.things[whose] |= asked("mia" if whose == "team" else by, **where)
 
     def ask(self, person: str, method: str, address: str, whose: str, **instead: Any) -> Any:
         """One request, whose effect is undone."""
@@ -199,7 +287,8 @@ class World:
         with transaction.atomic():
             if not address.startswith(ROOT) and (name := NAMES[person]):
                 caller.client.force_login(cast.person(name))
-            answer = caller.call(method, address.format(**filling), GOOD_BODIES.get((method, address)))
+            body = filled(GOOD_BODIES.get((method, address)), filling)
+            answer = caller.call(method, address.format(**filling), body)
             transaction.set_rollback(True)
         return answer
 
@@ -244,9 +333,14 @@ def addresses() -> Iterator[tuple[str, set[str]]]:
         yield address, methods - {"HEAD", "OPTIONS"}
 
 
+def plain(address: str) -> str:
+    """An address of the table as `addresses` gives it."""
+    return re.sub(r"{\w+}", "{}", re.split("[?#]", address)[0])
+
+
 def test_every_method_of_every_address_has_a_row() -> None:
     there = {(method, address) for address, methods in addresses() for method in methods}
-    assert {(method, re.sub(r"{\w+}", "{}", address)) for method, address, *_ in ROWS} == there
+    assert {(method, plain(address)) for method, address, *_ in ROWS} == there
 
 
 def test_every_row_stands_once() -> None:
@@ -256,7 +350,7 @@ def test_every_row_stands_once() -> None:
 def test_what_an_address_does_not_know_is_405_for_those_with_a_name_and_401_for_the_others(world: World) -> None:
     known = dict(addresses())
     for address in {address for _method, address, *_ in ROWS if address.startswith(ROOT)}:
-        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - known[re.sub(r"{\w+}", "{}", address)]:
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - known[plain(address)]:
             statuses = [world.ask(person, method, address, "else").status_code for person in PEOPLE]
             assert statuses == [401, *[405] * 5], (method, address)
 

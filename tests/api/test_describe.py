@@ -9,6 +9,8 @@ import yaml
 from django.core.management import call_command
 from jsonschema import Draft202012Validator
 
+from queues import events
+from tests import cast
 from tests.api.calling import Caller
 from tests.api.test_authorization import addresses
 
@@ -50,10 +52,38 @@ def test_every_operation_tells_of_refusals(described: Any) -> None:
         assert operation["responses"]["default"]["content"].keys() == {"application/problem+json"}
 
 
-def test_every_change_but_a_new_token_takes_an_idempotency_key(described: Any) -> None:
+def test_every_change_but_those_that_show_secrets_takes_an_idempotency_key(described: Any) -> None:
     for name, operation in operations(described).items():
         takes = "Idempotency-Key" in [parameter["name"] for parameter in operation.get("parameters", [])]
-        assert takes == (not name.startswith("GET") and "/tokens/" not in name), name
+        shows = "/tokens/" in name or name.endswith("/rotate/") or name == "POST /api/v1/notifications/"
+        assert takes == (not name.startswith("GET") and not shows), name
+
+
+def test_the_types_of_events_are_listed(described: Any) -> None:
+    for name in ("Notification", "TaskNotification", "PatchedNotificationPatch"):
+        asked = described["components"]["schemas"][name]["properties"]["events_to_notify"]
+        assert (asked["minItems"], asked["uniqueItems"]) == (1, True)
+        types = described["components"]["schemas"][asked["items"]["$ref"].rpartition("/")[2]]["enum"]
+        assert types == events.registered()
+        assert {"QUEUE_UPDATED", "TASK_FINISHED", "ASSIGNMENT_SKIPPED"} < set(types)
+
+
+def test_the_examples_of_settings_are_good_ones(described: Any, mia: Caller, rick: Caller, digits: Any) -> None:
+    (task,) = cast.post(digits)
+    body = operations(described)["POST /api/v1/notifications/"]["requestBody"]["content"]["application/json"]
+    examples = [example["value"] for example in body["examples"].values()]
+    assert [example["level"] for example in examples] == ["queue", "task"]
+    for example in examples:
+        given = {**example, "endpoint": example["endpoint"].replace("example.org", "8.8.8.8")}
+        mia.post("notifications/", given | ({"task": task.pk} if example["level"] == "task" else {}), 201)
+
+
+def test_headers_are_taken_and_only_their_names_given(described: Any) -> None:
+    fields = described["components"]["schemas"]["Notification"]["properties"]
+    assert fields["headers"]["writeOnly"]
+    assert fields["header_names"]["readOnly"]
+    assert "secret" not in fields
+    assert "secret" in described["components"]["schemas"]["NewNotification"]["properties"]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +99,11 @@ def test_every_change_but_a_new_token_takes_an_idempotency_key(described: Any) -
         ("PATCH /api/v1/tasks/{}/", "200"),
         ("DELETE /api/v1/queues/{}/", "204"),
         ("DELETE /api/v1/tokens/{}/", "204"),
+        ("POST /api/v1/notifications/", "201"),
+        ("POST /api/v1/notifications/{}/test/", "202"),
+        ("POST /api/v1/notifications/{}/rotate/", "200"),
+        ("DELETE /api/v1/notifications/{}/", "204"),
+        ("POST /api/v1/deliveries/replay/", "200"),
     ],
 )
 def test_the_status_of_success(described: Any, operation: str, status: str) -> None:
@@ -130,6 +165,32 @@ def test_answers_are_as_described(described: Any, mia: Caller, rick: Caller, ali
     fits(described, "GET /api/v1/reviewers/{}/metrics/", numbers)
     fits(described, "POST /api/v1/tokens/", mia.post("tokens/", {"name": "robot"}, 201))
     fits(described, "GET /api/v1/tokens/", mia.get("tokens/"))
+
+
+def test_answers_about_notifications_are_as_described(described: Any, mia: Caller, rick: Caller, digits: Any) -> None:
+    asks = {"endpoint": "https://8.8.8.8/hook", "events_to_notify": ["TASK_CREATED"], "headers": {"A": "1"}}
+    new = mia.post("notifications/", {"level": "queue", "queue": "digits", **asks}, 201)
+    address = f"notifications/{new['id']}/"
+    fits(described, "POST /api/v1/notifications/", new)
+    fits(described, "GET /api/v1/notifications/", mia.get("notifications/"))
+    fits(described, "GET /api/v1/notifications/{}/", mia.get(address))
+    fits(described, "PATCH /api/v1/notifications/{}/", mia.patch(address, {"strategy": "ONLY"}))
+    fits(described, "POST /api/v1/notifications/{}/rotate/", mia.post(f"{address}rotate/"))
+    fits(described, "POST /api/v1/notifications/{}/test/", mia.post(f"{address}test/", None, 202))
+    tasks = "POST /api/v1/queues/{}/tasks/"
+    task = rick.post("queues/digits/tasks/", {"input_data": 1, "notifications": [asks]}, 201)
+    assert task["notifications"][0]["secret"]
+    fits(described, tasks, task)
+    fits(described, tasks, rick.post("queues/digits/tasks/", [{"input_data": 1, "notifications": [asks]}], 201))
+    fits(described, "GET /api/v1/events/", mia.get("events/"))
+    sent = mia.get(f"{address}deliveries/")
+    assert sent["results"]
+    fits(described, "GET /api/v1/notifications/{}/deliveries/", sent)
+    fits(described, "GET /api/v1/deliveries/{}/", mia.get(f"deliveries/{sent['results'][0]['id']}/"))
+    failed = mia.post("deliveries/replay/", {"since": "2030-01-01T00:00:00Z"})
+    fits(described, "POST /api/v1/deliveries/replay/", failed)
+    fits(described, "POST /api/v1/notifications/{}/disable/", mia.post(f"{address}disable/"))
+    fits(described, "POST /api/v1/notifications/{}/enable/", mia.post(f"{address}enable/"))
 
 
 def test_a_refusal_is_as_described(described: Any, rick: Caller, digits: Any) -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from queues import lifecycle
 from queues.models import Task
@@ -209,6 +210,10 @@ def test_the_tasks_of_one_queue_have_the_same_filters(mia: Caller, various: None
         ("assignments/", "colour", "red"),
         ("reviewers/", "name", "alice"),
         ("tokens/", "name", "test"),
+        ("notifications/", "level", "planet"),
+        ("notifications/", "level", "task"),
+        ("notifications/", "task", "first"),
+        ("notifications/", "endpoint", "https://8.8.8.8/"),
     ],
 )
 def test_what_no_filter_understands_is_refused(mia: Caller, digits: Any, path: str, name: str, value: str) -> None:
@@ -275,6 +280,36 @@ def test_assignments_by_queue_reviewer_task_and_status(mia: Caller, alice: Calle
     assert mia.ids("assignments/", status="FINISHED") == [first["id"]]
     assert mia.ids("assignments/", status=["FINISHED", "CREATED"], queue="pets") == [third.pk]
     assert alice.ids("assignments/", reviewer="bob@example.org") == []
+
+
+def test_notifications_by_level_queue_and_task(mia: Caller, digits: Any) -> None:
+    cast.queue("pets")
+    cast.person("mia").user_permissions.add(Permission.objects.get(codename="operate"))
+    (task,), asks = cast.post(digits), {"endpoint": "https://8.8.8.8/", "events_to_notify": ["TASK_FINISHED"]}
+    site, at_digits, at_pets, of_task = (
+        mia.post("notifications/", {**place, **asks}, 201)["id"]
+        for place in (
+            {"level": "site"},
+            {"level": "queue", "queue": "digits"},
+            {"level": "queue", "queue": "pets"},
+            {"level": "task", "task": task.pk},
+        )
+    )
+    assert mia.ids("notifications/") == [site, at_digits, at_pets]
+    assert mia.ids("notifications/", level="queue") == [at_digits, at_pets]
+    assert mia.ids("notifications/", level=["site", "queue"], queue="pets") == [at_pets]
+    assert mia.ids("notifications/", task=task.pk) == [of_task]
+    assert mia.ids("notifications/", task=task.pk + 1) == []
+
+
+def test_deliveries_by_status(mia: Caller, digits: Any) -> None:
+    asks = {"endpoint": "https://8.8.8.8/", "events_to_notify": ["TASK_FINISHED"]}
+    made = mia.post("notifications/", {"level": "queue", "queue": "digits", **asks}, 201)
+    sent = mia.post(f"notifications/{made['id']}/test/", None, 202)
+    path = f"notifications/{made['id']}/deliveries/"
+    assert mia.ids(path, status="WAITING") == mia.ids(path) == [sent["id"]]
+    assert mia.ids(path, status="FAILED") == []
+    assert pointers(mia.get(path, 400, status="LOST")) == ["/status"]
 
 
 def test_reviewers_by_e_mail(mia: Caller, digits: Any) -> None:

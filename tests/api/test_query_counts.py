@@ -117,6 +117,34 @@ def test_a_list_of_members(mia: Caller, work: Any) -> None:
     assert counted(sent) == (6, 0), "\n".join(sent)
 
 
+ASKS = {"endpoint": "https://8.8.8.8/hook", "events_to_notify": ["TASK_FINISHED"], "headers": {"A": "1"}}
+
+
+def test_a_list_of_notifications(mia: Caller, work: Any) -> None:
+    for number in range(10):
+        asks = {**ASKS, "endpoint": f"https://8.8.8.8/{number}"}
+        mia.post("notifications/", {"level": "queue", "queue": "digits", **asks}, 201)
+    with statements(mia) as sent:
+        assert len(mia.get("notifications/")["results"]) == 10
+    assert counted(sent) == (4, 0), "\n".join(sent)
+
+
+def test_a_list_of_deliveries(mia: Caller, work: Any) -> None:
+    made = mia.post("notifications/", {"level": "queue", "queue": "digits", **ASKS}, 201)
+    for _ in range(10):
+        mia.post(f"notifications/{made['id']}/test/", None, 202)
+    with statements(mia) as sent:
+        assert len(mia.get(f"notifications/{made['id']}/deliveries/")["results"]) == 10
+    assert counted(sent) == (5, 0), "\n".join(sent)
+
+
+def test_a_list_of_new_tasks_with_settings(rick: Caller, work: Any) -> None:
+    body = [{"input_data": n, "notifications": [ASKS]} for n in range(20)]
+    with statements(rick) as sent:
+        rick.post("queues/digits/tasks/", body, 201)
+    assert counted(sent) == (7, 5), "\n".join(sent)
+
+
 def test_a_list_of_a_thousand_new_tasks(rick: Caller, work: Any, backend: str) -> None:
     body = [{"input_data": n, "global_keys": [str(n)], "exclude_reviewers": ["alice@example.org"]} for n in range(1000)]
     with statements(rick) as sent:

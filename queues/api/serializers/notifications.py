@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from queues.api.fields import (
@@ -20,25 +21,64 @@ EVENTS_MAX = 100
 
 
 class HeadersField(serializers.DictField):
-    """Names of headers and their values. They may hold secrets, so only their names are shown."""
+    """Headers that are sent along. They may hold secrets, so they are not shown again."""
 
-    child = StrictCharField(allow_blank=True)
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("help_text", "Sent along with each message; not shown again.")
+        super().__init__(child=StrictCharField(allow_blank=True), write_only=True, **kwargs)
 
-    def to_representation(self, value: Any) -> Any:
+
+@extend_schema_field({"type": "array", "items": {"type": "string"}})
+class HeaderNamesField(serializers.Field[Any, Any, Any, Any]):
+    """The names of the headers that a setting has."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(source="headers", read_only=True, **kwargs)
+
+    def to_representation(self, value: str) -> list[str]:
         return list(headers_of(value))
+
+
+class EventTypesField(serializers.ListField):
+    """Types of events, each once; queues.notifications says which there are."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(child=StrictCharField(max_length=40), max_length=EVENTS_MAX, **kwargs)
+
+
+class SecretField(serializers.CharField):
+    """The endpoint's secret, the one time that it is shown."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs["help_text"] = "Signs the messages; shown this once. Null where the owner has used the endpoint before."
+        super().__init__(read_only=True, allow_null=True, **kwargs)
+
+
+class QueueNameField(StrictCharField):
+    """A queue by its name."""
+
+    def to_representation(self, value: Any) -> str:
+        return value.name
 
 
 class TaskNotificationSerializer(StrictSerializer):
     """A setting that a new task brings along. The rules of its fields are those of queues.notifications."""
 
     id = serializers.IntegerField(read_only=True)
-    endpoint = StrictCharField(max_length=URL_LENGTH)
+    endpoint = StrictCharField(max_length=URL_LENGTH, help_text="An https address.")
     headers = HeadersField(required=False)
-    events_to_notify = serializers.ListField(child=StrictCharField(max_length=40), max_length=EVENTS_MAX)
-    strategy = serializers.ChoiceField(required=False, choices=Merging.values)
+    header_names = HeaderNamesField()
+    events_to_notify = EventTypesField()
+    strategy = serializers.ChoiceField(required=False, choices=Merging.choices)
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         return {**super().to_representation(instance), "endpoint": instance.endpoint.url}
+
+
+class NewTaskNotificationSerializer(TaskNotificationSerializer):
+    """A setting that a new task brought along. `secret` is as with any new setting."""
+
+    secret = SecretField()
 
 
 def as_notification(data: dict[str, Any]) -> NotificationDraft:
@@ -51,9 +91,15 @@ def as_notification(data: dict[str, Any]) -> NotificationDraft:
 class NotificationSerializer(TaskNotificationSerializer):
     """A setting. Its endpoint is shared by all settings of its owner for the same address."""
 
-    level = serializers.ChoiceField(choices=Level.values)
-    queue = StrictCharField(required=False, allow_null=True, help_text="A queue's name, at the level of queues.")
-    task = StrictIntegerField(required=False, allow_null=True, min_value=1, help_text="At the level of tasks.")
+    level = serializers.ChoiceField(choices=Level.choices)
+    queue = QueueNameField(required=False, allow_null=True, help_text="A queue's name, at the level of queues.")
+    task = StrictIntegerField(
+        source="task_id",
+        required=False,
+        allow_null=True,
+        min_value=1,
+        help_text="Its id, at the level of tasks.",
+    )
     owner = EmailOf(source="endpoint.owner")
     disabled_at = AwareDateTimeField(source="endpoint.disabled_at", read_only=True, allow_null=True)
     disabled_reason = serializers.CharField(source="endpoint.disabled_reason", read_only=True)
@@ -61,29 +107,25 @@ class NotificationSerializer(TaskNotificationSerializer):
     created_at = AwareDateTimeField(read_only=True)
     updated_at = AwareDateTimeField(read_only=True)
 
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        names = {"queue": instance.queue.name if instance.queue else None, "task": instance.task_id}
-        return {**super().to_representation(instance), **names}
-
 
 class NotificationPatchSerializer(StrictSerializer):
     """What of a setting may change; another endpoint is another setting."""
 
     headers = HeadersField(required=False)
-    events_to_notify = serializers.ListField(
-        required=False, child=StrictCharField(max_length=40), max_length=EVENTS_MAX
-    )
-    strategy = serializers.ChoiceField(required=False, choices=Merging.values)
+    events_to_notify = EventTypesField(required=False)
+    strategy = serializers.ChoiceField(required=False, choices=Merging.choices)
 
 
 class NewNotificationSerializer(NotificationSerializer):
-    """A setting just made. `secret` is shown this once; null where the owner has used the endpoint before."""
+    """A setting just made."""
 
-    secret = serializers.CharField(read_only=True, allow_null=True)
+    secret = SecretField()
 
 
-class SecretSerializer(serializers.Serializer[Any]):
-    secret = serializers.CharField()
+class RotatedSerializer(serializers.Serializer[Any]):
+    """The secret that signs from now on. It is shown this once."""
+
+    secret = serializers.CharField(help_text="Begins with whsec_.")
 
 
 class TrySerializer(serializers.Serializer[Any]):

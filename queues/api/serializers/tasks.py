@@ -1,5 +1,6 @@
 """Tasks on the wire."""
 
+from collections import defaultdict
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -13,9 +14,13 @@ from queues.api.fields import (
     StrictIntegerField,
     StrictSerializer,
 )
-from queues.api.serializers.notifications import TaskNotificationSerializer, as_notification
+from queues.api.serializers.notifications import (
+    NewTaskNotificationSerializer,
+    TaskNotificationSerializer,
+    as_notification,
+)
 from queues.api.serializers.people import EMAIL_LENGTH, EmailOf
-from queues.intake import GLOBAL_KEY_LENGTH, NOTIFICATIONS_MAX, TOPIC_LENGTH, TaskDraft
+from queues.intake import GLOBAL_KEY_LENGTH, NOTIFICATIONS_MAX, TOPIC_LENGTH, Created, TaskDraft
 from queues.people import ANYONE
 from queues.states import (
     EXCLUDED_MAX,
@@ -49,6 +54,25 @@ class TaskSerializer(serializers.Serializer[Any]):
     judgments_required = serializers.IntegerField()
     open_slots = serializers.IntegerField()
     reviewer = EmailOf()
+
+
+class NewTaskSerializer(TaskSerializer):
+    """A new task, with the settings that it brought along, where it did."""
+
+    notifications = NewTaskNotificationSerializer(many=True, required=False)
+
+
+def new_tasks(made: Created, *, secrets: bool) -> list[dict[str, Any]]:
+    """New tasks in their order, with or without the secrets of their endpoints."""
+    settings: dict[int | None, list[Any]] = defaultdict(list)
+    for each in made.settings:
+        secret = each.secret if secrets else None
+        shown = NewTaskNotificationSerializer(each.notification).data
+        settings[each.notification.task_id].append({**shown, "secret": secret})
+    return [
+        {**TaskSerializer(task).data, **({"notifications": settings[task.pk]} if task.pk in settings else {})}
+        for task in made.tasks
+    ]
 
 
 class TaskDraftSerializer(StrictSerializer):

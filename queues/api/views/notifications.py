@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -22,7 +22,7 @@ from queues.api.serializers.notifications import (
     NotificationSerializer,
     ReplayedSerializer,
     ReplaySerializer,
-    SecretSerializer,
+    RotatedSerializer,
     as_notification,
 )
 from queues.exceptions import InvalidInput
@@ -33,6 +33,30 @@ from queues.states import Level, Role
 WHOLE_NUMBER = r"[0-9]{1,18}"
 
 
+EXAMPLE_OF_QUEUE = OpenApiExample(
+    "The finished tasks of a queue",
+    {
+        "level": "queue",
+        "queue": "digits",
+        "endpoint": "https://example.org/crowdsite",
+        "headers": {"Authorization": "Bearer abc"},
+        "events_to_notify": ["TASK_FINISHED", "TASK_EXPIRED", "TASK_CANCELED"],
+    },
+    request_only=True,
+)
+EXAMPLE_OF_TASK = OpenApiExample(
+    "One task, and nobody else is told of it",
+    {
+        "level": "task",
+        "task": 4711,
+        "endpoint": "https://example.org/urgent",
+        "events_to_notify": ["TASK_FINISHED"],
+        "strategy": "ONLY",
+    },
+    request_only=True,
+)
+
+
 class NotificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     """Who is told of which events. Operators set it for the site, managers for queues, requesters for their tasks."""
 
@@ -40,15 +64,29 @@ class NotificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiV
     serializer_class = NotificationSerializer
     filterset_class = NotificationFilter
     lookup_value_regex = WHOLE_NUMBER
-    keeps_answers = False
+
+    @property
+    def keeps_answers(self) -> bool:  # type: ignore[override]
+        """Not those that hold secrets."""
+        return self.action not in ("create", "rotate")
 
     def get_queryset(self) -> Any:
         seen = Notification.objects.visible_to(self.request.user)
+        if self.action == "list" and "task" not in self.request.query_params:
+            # Those of tasks may be as many as there are tasks, and are listed task by task.
+            seen = seen.filter(task__isnull=True)
         return seen.select_related("queue", "endpoint__owner")
 
-    @extend_schema(request=NotificationSerializer, responses={201: NewNotificationSerializer})
+    @extend_schema(
+        request=NotificationSerializer,
+        responses={201: NewNotificationSerializer},
+        examples=[EXAMPLE_OF_QUEUE, EXAMPLE_OF_TASK],
+    )
     def create(self, request: Request) -> Response:
-        """Make a setting. The endpoint is looked up, and its secret, where it is new, is shown this once."""
+        """Make a setting. The endpoint is looked up, and its secret, where it is new, is shown this once.
+
+        A second one for the same endpoint at the same place is refused (409), with the first one's id.
+        """
         data = validated(NotificationSerializer(data=request.data))
         made = notifications.create(draft=as_notification(data), owner=request.user, **self.place(data))
         shown = NewNotificationSerializer(made.notification).data
@@ -57,10 +95,16 @@ class NotificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiV
     def place(self, data: dict[str, Any]) -> dict[str, Any]:
         """The level, and the queue or task, if the user may set something there. Raises InvalidInput, Http404."""
         user, level = self.request.user, Level(data["level"])
-        for name in (Level.QUEUE, Level.TASK):
-            if (data.get(name.value) is None) == (level == name):
-                needed = "Needed at this level." if level == name else f"Only at the level of {name.value}s."
-                raise InvalidInput.at(f"/{name.value}", needed)
+        wrong = [
+            {
+                "pointer": f"/{name}",
+                "detail": "Needed at this level." if level == name else f"Only at the level of {name}s.",
+            }
+            for name, given in (("queue", data.get("queue")), ("task", data.get("task_id")))
+            if (given is None) == (level == name)
+        ]
+        if wrong:
+            raise InvalidInput(wrong)
         if level == Level.SITE:
             forbid(is_operator(user), "Only operators set what the whole site sends.")
             return {"level": level}
@@ -68,7 +112,7 @@ class NotificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiV
             queue = get_object_or_404(Queue.objects.visible_to(user), name=data["queue"])
             forbid(has_role(user, queue, Role.MANAGER), "Only the queue's managers set what it sends.")
             return {"level": level, "queue": queue}
-        return {"level": level, "task": get_object_or_404(Task.objects.visible_to(user), pk=data["task"])}
+        return {"level": level, "task": get_object_or_404(Task.objects.visible_to(user), pk=data["task_id"])}
 
     @extend_schema(request=NotificationPatchSerializer, responses=NotificationSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
@@ -82,7 +126,7 @@ class NotificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiV
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def owned(self) -> Notification:
-        """The setting, for whom its endpoint belongs to: others share it. Raises Http404, PermissionDenied."""
+        """The setting, for its endpoint's owner, whose other settings share it. Raises Http404, PermissionDenied."""
         setting = self.get_object()
         mine = setting.endpoint.owner_id == self.request.user.pk or is_operator(self.request.user)
         forbid(mine, "Only the endpoint's owner may do this.")
@@ -95,10 +139,10 @@ class NotificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiV
         delivery = notifications.send_test(notification_id=self.get_object().pk)
         return Response(DeliverySerializer(delivery).data, status=status.HTTP_202_ACCEPTED)
 
-    @extend_schema(request=None, responses=SecretSerializer)
+    @extend_schema(request=None, responses=RotatedSerializer)
     @action(detail=True, methods=["post"])
     def rotate(self, request: Request, pk: str) -> Response:
-        """A new secret for the endpoint, shown this once. The old one signs as well for 24 hours more."""
+        """Give the endpoint a new secret, shown this once. The old one signs as well for 24 hours more."""
         return Response({"secret": notifications.rotate(endpoint_id=self.owned().endpoint_id)})
 
     @extend_schema(request=None, responses=NotificationSerializer)
@@ -164,4 +208,6 @@ class ReplayView(ApiView):
         if (wanted := asked.get("notification")) is not None:
             setting = get_object_or_404(Notification.objects.visible_to(request.user), pk=wanted)
             among = among.filter(endpoint=setting.endpoint_id)
+        elif not is_operator(request.user):
+            among = Delivery.objects.filter(endpoint__owner=request.user.pk)
         return Response({"replayed": deliveries.replay_failed(since=asked["since"], among=among)})

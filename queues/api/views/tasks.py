@@ -1,6 +1,5 @@
 """Tasks: posting, looking at and changing them."""
 
-import copy
 from typing import Any
 
 from django.shortcuts import get_object_or_404
@@ -14,13 +13,14 @@ from queues import intake, lifecycle
 from queues.api.base import ApiViewSet, forbid, validated
 from queues.api.filters import TaskFilter
 from queues.api.permissions import has_role
-from queues.api.serializers.notifications import TaskNotificationSerializer
 from queues.api.serializers.tasks import (
     CancelSerializer,
+    NewTaskSerializer,
     TaskDraftSerializer,
     TaskPatchSerializer,
     TaskSerializer,
     as_draft,
+    new_tasks,
 )
 from queues.exceptions import InvalidInput
 from queues.models import Queue, Task
@@ -59,37 +59,46 @@ class QueueTasksView(mixins.ListModelMixin, ApiViewSet):
         seen = Task.objects.filter(queue=self.queue()).visible_to(self.request.user)
         return seen.select_related("queue", "requester", "target_reviewer", "reviewer")
 
-    @extend_schema(
-        request=one_or_many("OneNewTaskOrMany", TaskDraftSerializer),
-        responses={201: one_or_many("OneTaskOrMany", TaskSerializer)},
-    )
-    def create(self, request: Request, queue_name: str) -> Response:
-        """Post one task, or a list of up to 1,000: all or none. The answer is the task, or the list of them."""
-        queue = self.queue()
+    def prepare(self, request: Request, queue_name: str) -> None:
+        """The drafts of a POST, with their endpoints looked up."""
+        if self.action != "create":
+            return
+        self.into = self.queue()
         forbid(
-            has_role(request.user, queue, Role.REQUESTER, Role.MANAGER),
+            has_role(request.user, self.into, Role.REQUESTER, Role.MANAGER),
             "Only requesters and managers post tasks.",
         )
         if isinstance(request.data, list):
             if not 1 <= len(request.data) <= LIST_MAX:
                 raise InvalidInput.at("", f"A list has 1 to {LIST_MAX} tasks.")
-            drafts = [as_draft(data) for data in validated(TaskDraftSerializer(data=request.data, many=True))]
-            return created(intake.create(queue=queue, requester=request.user, drafts=drafts), one=False)
-        draft = as_draft(validated(TaskDraftSerializer(data=request.data)))
-        return created(intake.create_one(queue=queue, requester=request.user, draft=draft), one=True)
+            self.drafts = [as_draft(data) for data in validated(TaskDraftSerializer(data=request.data, many=True))]
+            intake.look_up(self.drafts)
+        else:
+            self.drafts = [as_draft(validated(TaskDraftSerializer(data=request.data)))]
+            with intake.of_one():
+                intake.look_up(self.drafts)
+
+    @extend_schema(
+        request=one_or_many("OneNewTaskOrMany", TaskDraftSerializer),
+        responses={201: one_or_many("OneTaskOrMany", NewTaskSerializer)},
+    )
+    def create(self, request: Request, queue_name: str) -> Response:
+        """Post one task, or a list of up to 1,000: all or none. The answer is the task, or the list of them.
+
+        The secrets of endpoints that are new with them are in the first answer, and null in the repeated one.
+        """
+        if isinstance(request.data, list):
+            return created(intake.create(queue=self.into, requester=request.user, drafts=self.drafts), one=False)
+        return created(intake.create_one(queue=self.into, requester=request.user, draft=self.drafts[0]), one=True)
 
 
 def created(made: intake.Created, *, one: bool) -> Response:
     """New tasks, each with the settings that it brought along; secrets are in this answer and in no stored one."""
-    bodies = {task.pk: TaskSerializer(task).data for task in made.tasks}
-    kept = copy.deepcopy(bodies) if made.settings else bodies
-    for setting in made.settings:
-        shown = TaskNotificationSerializer(setting.notification).data
-        for rows, secret in ((bodies, setting.secret), (kept, None)):
-            rows[setting.notification.task_id or 0].setdefault("notifications", []).append({**shown, "secret": secret})
-    answers = [rows[made.tasks[0].pk] if one else list(rows.values()) for rows in (bodies, kept)]
-    response = Response(answers[0], status=status.HTTP_201_CREATED)
-    response.kept = answers[1]  # type: ignore[attr-defined]
+    shown = new_tasks(made, secrets=True)
+    response = Response(shown[0] if one else shown, status=status.HTTP_201_CREATED)
+    if made.settings:
+        kept = new_tasks(made, secrets=False)
+        response.kept = kept[0] if one else kept  # type: ignore[attr-defined]
     return response
 
 

@@ -1,4 +1,7 @@
-"""Answers for whoever watches the site: `/healthz`, the process lives; `/readyz`, it can do its work."""
+"""Answers for whoever watches the site.
+
+`/healthz`: the process lives; `/readyz`: it can do its work; `/courierz`: some courier does its own.
+"""
 
 import logging
 from collections.abc import Callable
@@ -10,6 +13,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+
+from queues import arrears
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +43,26 @@ def readyz(request: HttpRequest) -> JsonResponse:
     said = {name: report(name, check) for name, check in parts.items()}
     ready = set(said.values()) == {"ok"}
     return JsonResponse({"status": "ok" if ready else "unavailable", "parts": said}, status=200 if ready else 503)
+
+
+@require_safe
+@never_cache
+def courierz(request: HttpRequest) -> JsonResponse:
+    """200 while events and deliveries are looked after, else 503; for how many seconds the oldest of each has waited.
+
+    No part of `readyz`: a site whose courier is away can do everything else.
+    """
+    try:
+        found = arrears.look()
+    except DatabaseError as problem:
+        logger.warning("The courier cannot be judged: %s", problem)
+        return JsonResponse({"status": "unavailable"}, status=503)
+    said = {
+        "status": "behind" if found.behind else "ok",
+        "event_waits_seconds": found.event and found.event.total_seconds(),
+        "delivery_waits_seconds": found.delivery and found.delivery.total_seconds(),
+    }
+    return JsonResponse(said, status=503 if found.behind else 200)
 
 
 def report(name: str, check: Callable[[], None]) -> str:

@@ -1,5 +1,6 @@
 """A task's history, as people read it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,12 +49,13 @@ def of_task(task_id: int) -> Timeline:
     """What happened to a task and to its assignments."""
     newest = list(Event.objects.of_task(task_id).order_by("-id")[: SHOWN + 1])
     events, cut = list(reversed(newest[:SHOWN])), len(newest) > SHOWN
-    names = _names({event.actor for event in events if event.actor})
+    names = actors(events)
     return Timeline([_entry(event, names) for event in events], cut)
 
 
-def _names(ids: set[str]) -> dict[str, str]:
-    users = get_user_model()._default_manager.filter(pk__in=ids)
+def actors(events: Iterable[Event]) -> dict[str, str]:
+    """Who acted in these events, as people read it, by what the events call them; without those that are gone."""
+    users = get_user_model()._default_manager.filter(pk__in={event.actor for event in events if event.actor})
     return {str(user.pk): shown(user) for user in users}
 
 

@@ -1,5 +1,16 @@
-"""The operators' pages of queues, members, tasks, batches and tokens, in the stock Django admin."""
+"""The operators' pages of queues, members, tasks, batches, tokens, events and webhooks, in the stock Django admin."""
 
-from queues.admin import batch, imports, member, queue, task, token
+from queues.admin import batch, delivery, endpoint, feed, imports, member, notification, queue, task, token
 
-__all__ = ["batch", "imports", "member", "queue", "task", "token"]
+__all__ = [
+    "batch",
+    "delivery",
+    "endpoint",
+    "feed",
+    "imports",
+    "member",
+    "notification",
+    "queue",
+    "task",
+    "token",
+]

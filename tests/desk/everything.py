@@ -10,10 +10,12 @@ from assignments import claims, lifecycle, rollup
 from assignments.models import Assignment, Reviewer
 from assignments.states import AssignmentStatus
 from crowdsite.demo import digits, loading
-from queues import administration, batches, intake
+from queues import administration, batches, deliveries, intake, notifications, sequencer
+from queues.deliveries import Outcome
 from queues.intake import TaskDraft
-from queues.models import Membership, Task
-from queues.states import Role
+from queues.models import Delivery, FeedEntry, Membership, Queue, Task
+from queues.notifications import NotificationDraft
+from queues.states import Level, Role
 from tests.cast import grab, join, person, post, queue
 
 DAYS = 4
@@ -40,6 +42,7 @@ def fill() -> dict[str, Any]:
     batches.work(batch_id=batch.pk)
     ended = Assignment.objects.filter(reviewer__user=alice.user).order_by("-id")
     return {
+        **_webhooks(),
         "queue": work.pk,
         "batch": batch.pk,
         "reviewer": Reviewer.objects.get(user=alice.user).pk,
@@ -100,3 +103,35 @@ def _other_queues() -> None:
     administration.update_queue(queue_id=paused.pk, changes={"is_paused": True}, actor=person("mia"))
     post(outside, 6)
     grab(outside.memberships.select_related("user").get(user=person("alice")), multitask_index=2)
+
+
+def _webhooks() -> dict[str, Any]:
+    """Two endpoints, one of them switched off, and deliveries in each state about the queue of pets."""
+    olga, pets = person("olga"), Queue.objects.get(name="pets")
+    headers = {"Authorization": "Bearer not-to-be-seen"}
+    draft = NotificationDraft(endpoint="http://127.0.0.1:9/pets", events_to_notify=("TASK_CREATED",), headers=headers)
+    only = NotificationDraft(endpoint="http://127.0.0.1:9/gone", events_to_notify=("TASK_FINISHED",), strategy="ONLY")
+    told = notifications.create(level=Level.QUEUE, draft=draft, owner=olga, queue=pets).notification
+    gone = notifications.create(level=Level.SITE, draft=only, owner=olga).notification
+    notifications.disable(endpoint_id=gone.endpoint_id)
+    post(pets, 4)
+    while sequencer.sequence().count:
+        pass
+    now = timezone.now()
+    for status_code, excerpt, late in ((200, "ok", 0), (500, "<h1>No</h1>\n" * 40, 0), (503, "Busy.", 80)):
+        after = now + timedelta(hours=late)
+        taken = deliveries.claim(endpoint_ids=[told.endpoint_id], limit=1, lease=timedelta(seconds=9))
+        outcomes = [Outcome(claimed, now, 1234, status_code, excerpt) for claimed in taken]
+        deliveries.record(outcomes=outcomes, now=after)
+        told.endpoint.refresh_from_db()
+        told.endpoint.disabled_at, told.endpoint.disabled_reason, told.endpoint.rests_until = None, "", None
+        told.endpoint.save()
+    failed = Delivery.objects.get(status="FAILED")
+    return {
+        "notification": told.pk,
+        "endpoint": told.endpoint_id,
+        "disabled": gone.endpoint_id,
+        "delivery": failed.pk,
+        "entry": FeedEntry.objects.get(event=failed.event_id).pk,
+        "pets": pets.pk,
+    }

@@ -1,12 +1,17 @@
-"""`/healthz` and `/readyz`."""
+"""`/healthz`, `/readyz` and `/courierz`."""
 
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
 from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
 
 from crowdsite import health
+from queues import sequencer
+from queues.models import EventPending
+from tests import cast
 from tests.servers import free_port
 from tests.site.serving import ROOT, variables
 
@@ -70,3 +75,18 @@ def test_readyz_refuses_without_the_database(tmp_path):
         ),
     )
     assert done.stdout == "503 the database does not answer\n", done.stderr
+
+
+@pytest.mark.django_db
+def test_courierz_says_whether_events_are_looked_after(client):
+    cast.queue()
+    assert client.get("/courierz").json()["status"] == "ok"
+    assert client.get("/courierz").json()["event_waits_seconds"] >= 0
+    while sequencer.sequence().count:
+        pass
+    answer = client.get("/courierz")
+    assert (answer.status_code, answer.json()["event_waits_seconds"]) == (200, None)
+    cast.post(cast.queue("late"), now=timezone.now() - timedelta(minutes=2))
+    EventPending.objects.filter(event__type__startswith="QUEUE").delete()
+    answer = client.get("/courierz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "behind")

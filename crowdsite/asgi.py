@@ -10,9 +10,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crowdsite.settings")
 # Django has to be set up before anything that may import models.
 django_application = get_asgi_application()
 
-from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from django.urls import re_path  # noqa: E402
+
+from assignments.ws_urls import urlpatterns  # noqa: E402
+from queues.consumers import nowhere  # noqa: E402
 
 # WhiteNoise streams files from synchronous iterators. Django reads them on a thread, correctly, but warns of
 # each one.
@@ -21,6 +23,7 @@ warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume sy
 application = ProtocolTypeRouter(
     {
         "http": django_application,
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter([]))),
+        # The sockets check Origin, session and token themselves.
+        "websocket": URLRouter([*urlpatterns, re_path("", nowhere)]),  # type: ignore[arg-type]
     }
 )

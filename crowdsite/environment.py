@@ -1,6 +1,7 @@
 """Reading what the environment says: the values that take more than one call of environs."""
 
 import os
+import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -62,6 +63,28 @@ def redis(url: str) -> str:
     if url and urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
         raise EnvError("Only redis://, rediss:// and unix:// addresses are supported.")
     return url
+
+
+def sockets(at: str) -> str:
+    """Return where browsers reach the sockets: "", ":port" or "wss://host:port", as it is given.
+
+    Raises EnvError for anything else.
+    """
+    if at and not re.fullmatch(r":[0-9]{1,5}|wss?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", at):
+        raise EnvError("This is neither empty (where the pages are) nor like :8001 or wss://live.example.org.")
+    return at
+
+
+def socket_sources(at: str, hosts: list[str]) -> list[str]:
+    """Return what pages under these hosts may connect to besides their own server, to have sockets `at`.
+
+    `at` is "" (the pages' own server), ":port" (of the same host) or "wss://host". A policy has no word for an IPv6
+    address, so a page at one looks now and then.
+    """
+    if not at.startswith(":"):
+        return [at] if at else []
+    named = ["*" + host if host.startswith(".") else host for host in hosts if not host.startswith("[")]
+    return [f"{scheme}://{host}{at}" for host in named for scheme in ("ws", "wss")]
 
 
 def random_text() -> str:

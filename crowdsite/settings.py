@@ -17,6 +17,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env(eager=False)
 env.add_parser("database", environment.database)
 env.add_parser("redis", environment.redis)
+env.add_parser("sockets", environment.sockets)
 
 DATA_DIR = Path(env.str("CROWDSITE_DATA_DIR", default="") or BASE_DIR / "var").absolute()
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -35,13 +36,14 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # HTTPS=1: everything is served over HTTPS. TRUST_PROXY=1: a proxy in front sets X-Forwarded-Proto.
 HTTPS = env.bool("HTTPS", default=False)
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^courierz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
-if env.bool("TRUST_PROXY", default=False):
+TRUST_PROXY = env.bool("TRUST_PROXY", default=False)
+if TRUST_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -172,6 +174,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "TaskStatus": "queues.states.TaskStatus",
         "AssignmentStatus": "assignments.states.AssignmentStatus",
+        "DeliveryStatus": "queues.states.DeliveryStatus",
     },
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -185,7 +188,7 @@ if REDIS_URL:
     CHANNEL_LAYERS["default"] = {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
         # The layer blocks for 5 s, which is also redis-py's own time limit: without None idle consumers die.
-        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}]},
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None, "socket_connect_timeout": 2}]},
     }
 
 # A message only wakes work: what there is to do stands in the database, and the next tick finds it too.
@@ -212,8 +215,8 @@ CELERY_BEAT_SCHEDULE = {
         "assignments.jobs.roll_up_metrics": 15.0,
         "queues.jobs.give_up_deliveries": 60.0,
         "queues.jobs.tell_owners": 60.0,
-        "queues.jobs.purge_feed": 3600.0,
-        "queues.jobs.purge_deliveries": 3600.0,
+        "queues.jobs.purge_feed": 60.0,
+        "queues.jobs.purge_deliveries": 60.0,
         "queues.jobs.purge_idempotency": 3600.0,
         "queues.jobs.purge_batches": 3600.0,
     }.items()
@@ -242,6 +245,26 @@ WEB_WORKERS = env.int("WEB_WORKERS", default=2)
 WEB_THREADS = env.int("WEB_THREADS", default=4)
 LOAD_DEMO = env.bool("DEMO", default=True)
 
+# Without a broker `serve` is one process; with one it is web servers, a courier and others.
+CROWDSITE_PROCESSES = 1 if EMBEDDED else WEB_WORKERS + 2
+
+# Where browsers reach the sockets: "" where they reach the pages, of one server or of a proxy in front of two.
+CROWDSITE_SOCKETS: str | None = env.sockets("WS_URL", default="" if EMBEDDED or HTTPS or TRUST_PROXY else f":{WS_PORT}")
+CONTENT_SECURITY_POLICY["DIRECTIVES"]["connect-src"] = [
+    SELF,
+    *environment.socket_sources(CROWDSITE_SOCKETS or "", ALLOWED_HOSTS),
+]
+
+# Letters, which go to owners of endpoints that were switched off. Without a server they are printed.
+EMAIL_HOST = env.str("EMAIL_HOST", default="")
+EMAIL_PORT = env.int("EMAIL_PORT", default=25)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
+EMAIL_TIMEOUT = 10
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="crowdsite@localhost")
+
 # What the apps ask a host for.
 CROWDSITE_USER_EMAIL_FIELD = env.str("CROWDSITE_USER_EMAIL_FIELD", default="email")
 CROWDSITE_ENCRYPTION_KEYS: list[str] = env.list("CROWDSITE_ENCRYPTION_KEYS", default=[])
@@ -254,6 +277,7 @@ CROWDSITE_WEBHOOK_PORTS: list[int] = env.list("CROWDSITE_WEBHOOK_PORTS", subcast
 CROWDSITE_WEBHOOKS_LOOPBACK = env.bool(
     "CROWDSITE_WEBHOOKS_LOOPBACK", default=EMBEDDED and LOAD_DEMO and not DATABASE_URL
 )
+CROWDSITE_SOCKETS_PER_USER = env.int("CROWDSITE_SOCKETS_PER_USER", default=20)
 CROWDSITE_EVENTS_KEPT_DAYS = env.int("CROWDSITE_EVENTS_KEPT_DAYS", default=90)
 CROWDSITE_DELIVERIES_KEPT_DAYS = env.int("CROWDSITE_DELIVERIES_KEPT_DAYS", default=30)
 

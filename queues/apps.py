@@ -9,10 +9,11 @@ class QueuesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from queues import batches, bodies, bulk, imports
+        from queues import batches, bodies, bulk, imports, replays
         from queues import checks as checks  # registers the system checks
 
         bodies.register("queue", "queues.api.bodies.queues")
         bodies.register("task", "queues.api.bodies.tasks")
         bulk.register()
         batches.register(imports.KIND, imports.apply)
+        batches.register(replays.KIND, replays.apply)

@@ -4,14 +4,19 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import connections
 
 from queues import vault
 from queues.conf import (
     deliveries_kept_days,
+    encryption_keys,
     events_kept_days,
+    layer,
+    layer_is_in_memory,
+    processes,
+    sockets_per_user,
     user_email_field,
     webhook_ports,
     webhook_seconds,
@@ -38,18 +43,20 @@ def user_email_field_exists(app_configs: Any, **kwargs: Any) -> list[CheckMessag
 
 @register(Tags.security)
 def encryption_keys_are_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """queues.E004: webhooks' secrets are kept encrypted, which takes keys."""
+    """queues.E004, queues.W004: webhooks' secrets are kept encrypted, which takes keys."""
+    hint = "Make one with `python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'`."
+    if not encryption_keys():
+        return [
+            Warning(
+                "CROWDSITE_ENCRYPTION_KEYS has no key, so no webhook can be set up: its secret could not be kept.",
+                hint=hint,
+                id="queues.W004",
+            )
+        ]
     try:
         vault.check_keys()
     except ImproperlyConfigured as problem:
-        return [
-            Error(
-                str(problem),
-                hint="Make one with `python -c 'from cryptography.fernet import Fernet;"
-                " print(Fernet.generate_key().decode())'`.",
-                id="queues.E004",
-            )
-        ]
+        return [Error(str(problem), hint=hint, id="queues.E004")]
     return []
 
 
@@ -93,3 +100,38 @@ def database_is_supported(app_configs: Any, databases: Any = None, **kwargs: Any
                 )
             )
     return problems
+
+
+@register(Tags.async_support)
+def pushes_reach_sockets(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """queues.W006, queues.E006: sockets hear through the default channel layer; one in memory ends with its process."""
+    if not layer():
+        # ASGI_APPLICATION says that the host uses Channels.
+        if not getattr(settings, "ASGI_APPLICATION", None):
+            return []
+        return [
+            Warning(
+                "There is no channel layer, so sockets are turned away and pages look by themselves.",
+                hint="Set CHANNEL_LAYERS, to channels_redis.core.RedisChannelLayer where there are several processes.",
+                id="queues.W006",
+            )
+        ]
+    if layer_is_in_memory() and (number := processes()) > 1:
+        return [
+            Error(
+                f"The channel layer is in memory, and there are {number} processes: sockets in one would not hear what"
+                " happens in another.",
+                hint="Set CHANNEL_LAYERS to channels_redis.core.RedisChannelLayer. The number is"
+                " CROWDSITE_PROCESSES, or WEB_CONCURRENCY in the environment.",
+                id="queues.E006",
+            )
+        ]
+    return []
+
+
+@register(Tags.security)
+def sockets_are_bounded(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """queues.E007: how many sockets one user may have."""
+    if sockets_per_user() >= 1:
+        return []
+    return [Error("CROWDSITE_SOCKETS_PER_USER must be at least 1.", id="queues.E007")]

@@ -1,5 +1,7 @@
 """The settings that this app reads from its host."""
 
+import os
+
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
@@ -37,3 +39,34 @@ def events_kept_days() -> int:
 def deliveries_kept_days() -> int:
     """For how many days deliveries that have ended are kept: CROWDSITE_DELIVERIES_KEPT_DAYS, 30 unless set."""
     return getattr(settings, "CROWDSITE_DELIVERIES_KEPT_DAYS", 30)
+
+
+def sockets() -> str | None:
+    """Where browsers reach the sockets: CROWDSITE_SOCKETS. None, unless set: nowhere, and pages look by themselves.
+
+    "": where they reach the pages. ":8001": at this port of the same host. "wss://live.example": elsewhere.
+    """
+    return getattr(settings, "CROWDSITE_SOCKETS", None)
+
+
+def sockets_per_user() -> int:
+    """How many sockets one user may have in a process: CROWDSITE_SOCKETS_PER_USER, 20 unless set."""
+    return getattr(settings, "CROWDSITE_SOCKETS_PER_USER", 20)
+
+
+def processes() -> int:
+    """How many processes serve the site or tell its sockets: CROWDSITE_PROCESSES, or the number of processes that
+    gunicorn and uvicorn take from WEB_CONCURRENCY; 1 where neither says so.
+    """
+    concurrency = os.environ.get("WEB_CONCURRENCY", "")
+    return max(getattr(settings, "CROWDSITE_PROCESSES", 1), int(concurrency) if concurrency.isdecimal() else 1)
+
+
+def layer() -> str:
+    """The class of the default channel layer, "" where there is none."""
+    return str(getattr(settings, "CHANNEL_LAYERS", {}).get("default", {}).get("BACKEND", ""))
+
+
+def layer_is_in_memory() -> bool:
+    """Whether pushes stay in the process that sends them."""
+    return layer().rpartition(".")[2] == "InMemoryChannelLayer"

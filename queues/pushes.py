@@ -12,7 +12,7 @@ from queues.models import Event
 
 @dataclass(frozen=True)
 class Push:
-    """A message to a group of sockets; its `type` names the consumer's method, as Channels has it."""
+    """A message to those sockets that hear a group; its `type` says what it is about. Plain values only."""
 
     group: str
     message: dict[str, Any]

@@ -5,7 +5,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from queues.models import Token
@@ -38,20 +38,23 @@ def issue(
     return token, secret
 
 
+def _living() -> QuerySet[Token]:
+    """Tokens that are neither revoked nor expired, with their users, who may be inactive."""
+    in_time = Q(expires_at__isnull=True) | Q(expires_at__gt=Now())
+    return Token.objects.select_related("user").filter(in_time, revoked_at__isnull=True)
+
+
+def holder(*, token_id: int) -> Any:
+    """The active user of this token while it lives, for who was authenticated by it before; else None."""
+    token = _living().filter(pk=token_id).first()
+    return token.user if token is not None and token.user.is_active else None
+
+
 def authenticate(*, secret: str) -> Token | None:
     """The living token of an active user with this text, its use noted at most once a minute; else None."""
     if not secret.startswith(PREFIX):
         return None
-    token = (
-        Token.objects.select_related("user")
-        .annotate(now=Now())
-        .filter(
-            Q(expires_at__isnull=True) | Q(expires_at__gt=Now()),
-            digest=_digest(secret),
-            revoked_at__isnull=True,
-        )
-        .first()
-    )
+    token = _living().annotate(now=Now()).filter(digest=_digest(secret)).first()
     if token is None or not token.user.is_active:
         return None
     stale = token.now - NOTE_USE_EVERY

@@ -33,15 +33,22 @@ SITE_VARIABLES = frozenset(
         "TRUST_PROXY",
         "PORT",
         "WS_PORT",
+        "WS_URL",
         "WEB_WORKERS",
         "WEB_THREADS",
+        "WEB_CONCURRENCY",
         "DEMO",
         "IMAGE_SOURCES",
         "CROWDSITE_HOST",
         "CROWDSITE_DATA_DIR",
         "CROWDSITE_DB_POOL",
+        "CROWDSITE_SOCKETS_PER_USER",
         "CROWDSITE_USER_EMAIL_FIELD",
         "CROWDSITE_ENCRYPTION_KEYS",
+        "CROWDSITE_WEBHOOK_SECONDS",
+        "CROWDSITE_WEBHOOK_PORTS",
+        "CROWDSITE_WEBHOOKS_LOOPBACK",
+        "EMAIL_HOST",
     ]
 )
 

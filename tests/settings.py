@@ -15,6 +15,9 @@ os.environ["CROWDSITE_DATA_DIR"] = _folder
 from crowdsite.settings import *  # noqa: E402, F403
 from crowdsite.settings import DATABASES  # noqa: E402
 
+# The live server speaks HTTP alone. What serves sockets too says so itself.
+CROWDSITE_SOCKETS = None
+
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 if not os.environ.get("DATABASE_URL"):

@@ -19,6 +19,7 @@ from tests.site.serving import manage
         ),
         ({"DATABASE_URL": "nonsense"}, "(crowdsite.E001) The environment variable DATABASE_URL"),
         ({"REDIS_URL": "amqp://mq.example"}, "(crowdsite.E001) The environment variable REDIS_URL"),
+        ({"WS_URL": "live.example.org"}, "(crowdsite.E001) The environment variable WS_URL"),
         ({"PORT": "eighty"}, "(crowdsite.E001) The environment variable PORT"),
         ({"PORT": "70000"}, "(crowdsite.E003) PORT is 70000"),
         ({"PORT": "8000", "WS_PORT": "8000"}, "(crowdsite.E003) PORT and WS_PORT must differ"),
@@ -29,6 +30,21 @@ def test_a_wrong_value_is_refused(tmp_path, given, said):
     assert done.returncode == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("at", "sources"),
+    [
+        ("", []),
+        (
+            ":8001",
+            ["ws://localhost:8001", "wss://localhost:8001", "ws://*.example.org:8001", "wss://*.example.org:8001"],
+        ),
+        ("wss://live.example.org", ["wss://live.example.org"]),
+    ],
+)
+def test_pages_may_connect_to_where_the_sockets_are_and_nowhere_else(at, sources):
+    assert environment.socket_sources(at, ["localhost", ".example.org", "[::1]"]) == sources
 
 
 @pytest.mark.parametrize("url", ["mysql://db/x", "oracle://db/x", "no address", "", "http://example.org/"])
@@ -43,7 +59,7 @@ def test_production_wants_a_secret_key_of_its_own(settings):
     assert "crowdsite.E002" in {
         problem.id for problem in run_checks(tags=["crowdsite"], include_deployment_checks=True)
     }
-    settings.SECRET_KEY_IS_SET = True
+    settings.SECRET_KEY_IS_SET = settings.ENCRYPTION_KEYS_ARE_SET = True
     assert run_checks(tags=["crowdsite"], include_deployment_checks=True) == []
 
 

@@ -1,0 +1,43 @@
+"""`ws/operator/`: the numbers of the queues, as they change."""
+
+from collections.abc import Collection
+from typing import Any
+
+from assignments import pushes
+from assignments.consumers.counting import Counting
+from queues.consumers.base import Closed, Code, Socket
+from queues.querysets import is_operator
+
+VIEW = ("crowd_queues.view_queue", "crowd_assignments.view_queueatwork")
+
+
+class OperatorSocket(Socket):
+    """For whoever may watch the dashboard: operators, and staff who may view queues."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._counting = Counting.here()
+
+    def admit(self, user: Any) -> None:
+        staff = getattr(user, "is_staff", False)
+        if not is_operator(user) and not (staff and any(user.has_perm(permission) for permission in VIEW)):
+            raise Closed(Code.NOT_ALLOWED, "You may not watch the queues.")
+
+    def groups(self, admission: None) -> Collection[str]:
+        return {pushes.OPERATORS}
+
+    def snapshot(self, admission: None) -> None:
+        """Nothing of one's own: numbers are counted for all together."""
+
+    def show(self, type_: str, snapshot: None) -> None:
+        if type_ == "welcome":
+            self._counting.join(self)
+            self.say("welcome")
+        if type_:
+            self._counting.count_all()
+
+    def heard(self, message: dict[str, Any]) -> None:
+        self._counting.changed(message["queues"])
+
+    def ended(self) -> None:
+        self._counting.leave(self)

@@ -19,7 +19,7 @@ from django.db.models.functions import Coalesce, Greatest
 from assignments import metrics, minutes, rollup
 from assignments.models import Assignment, QueueAtWork, Reviewer, ReviewerHour
 from assignments.states import AssignmentStatus
-from queues.models import Event, Task
+from queues.models import Task
 from queues.querysets import TaskQuerySet
 from queues.states import TaskStatus
 from queues.transactions import database_now
@@ -98,14 +98,12 @@ class QueueNow:
 class Overview:
     """Some of the living queues, in the order asked for, as of now.
 
-    `complete`: whether the last hour was counted whole. `latest` is the newest event's id: it stands still while
-    nothing happens. `rolled_up`: up to when `today` is counted.
+    `complete`: whether the last hour was counted whole. `rolled_up`: up to when `today` is counted.
     """
 
     as_of: datetime
     queues: list[QueueNow]
     complete: bool
-    latest: int
     rolled_up: datetime | None
 
 
@@ -167,7 +165,6 @@ def _overview(ids: Collection[int], hour: minutes.Hour, now: datetime) -> Overvi
             _queue_now(found[pk], cap, totals.get(pk, minutes.Counts()), today, working) for pk in ids if pk in found
         ],
         complete=hour.complete,
-        latest=Event.objects.order_by("-id").values_list("id", flat=True).first() or 0,
         rolled_up=rollup.as_of(),
     )
 

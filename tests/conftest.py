@@ -92,3 +92,18 @@ def browser() -> Iterator[Any]:
         if running is None:
             pytest.skip("no Chromium is installed")
         yield running
+
+
+@pytest.fixture
+def sockets(live_server: Any, settings: Any) -> Iterator[Any]:
+    """The Sockets at a port of their own beside the live server, whose pages know of them."""
+    # Celery and uvicorn come with it, which most runs do without.
+    from tests.live import Sockets
+
+    served = Sockets()
+    served.lead_pages_here(settings)
+    served.start()
+    try:
+        yield served
+    finally:
+        served.stop()

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 from assignments import dashboard
 from assignments.admin import figures
 from assignments.models import QueueAtWork, Reviewer
+from assignments.views import sockets
 from queues.admin.access import SeenOnly, operates
 from queues.admin.tools import TOOLS
 from queues.administration import update_queue
@@ -27,7 +28,8 @@ from queues.models import Membership, Queue, Task
 UPLOT = Path(__file__).resolve().parent.parent / "static" / "assignments" / "vendor" / "uplot.js"
 
 SENTENCES = {
-    "on": gettext_lazy("Refreshes by itself."),
+    "live": gettext_lazy("Live"),
+    "polling": gettext_lazy("Not live: looking every 15 s"),
     "off": gettext_lazy("Refreshing is paused."),
     "away": gettext_lazy("The site cannot be reached. This page keeps trying."),
     "signed_out": gettext_lazy("You are signed out, so the numbers stand still."),
@@ -163,6 +165,7 @@ class QueueAtWorkAdmin(SeenOnly, admin.ModelAdmin):
             "title": title,
             "now": now,
             "address": address,
+            "socket": sockets.of_operator(request),
             "sentences": SENTENCES,
             "may_pause": self.may_pause(request),
             "back": request.get_full_path(),

@@ -77,7 +77,7 @@ def overview(whole: Overview) -> dict[str, Any]:
         of_this, also = places(queue, whole)
         texts.update({f"{queue.queue.pk}.{key}": text for key, text in of_this.items()})
         shown.update({f"{queue.queue.pk}.{key}": visible for key, visible in also.items()})
-    return {"latest": whole.latest, "texts": texts, "shown": shown, "queues": [each.queue.pk for each in whole.queues]}
+    return {"texts": texts, "shown": shown, "queues": [each.queue.pk for each in whole.queues]}
 
 
 def board(whole: Board, *, task_link: Link, reviewer_link: Link) -> dict[str, Any]:
@@ -101,7 +101,6 @@ def board(whole: Board, *, task_link: Link, reviewer_link: Link) -> dict[str, An
         "open_unknown": all(value is None for value in whole.open),
     }
     return {
-        "latest": whole.overview.latest,
         "texts": texts,
         "shown": shown,
         "rows": {"holders": holders, "lost": lost},

@@ -38,6 +38,7 @@ WORKBENCH = {
     "new_task": _("New task, number {number}."),
     "answer_saved": _("Answer saved."),
     "skipped": _("Skipped."),
+    "instructions_changed": _("The instructions have changed."),
     "draft_restored": _("What you had begun is here again."),
     "copied": _("Copied."),
     # The lease.
@@ -45,6 +46,7 @@ WORKBENCH = {
     "lease_none": _("No time limit"),
     "lease_warning": _("{seconds} seconds left for this task."),
     "extended": _("You have until {time}."),
+    "short_title": _("Little time left"),
     "not_extended": _("The time already ends as late as it may, at {time}."),
     # Nothing to do.
     "empty_title": _("All done for now"),
@@ -56,7 +58,8 @@ WORKBENCH = {
     "paused_title": _("The queue is paused"),
     "paused": _("Its managers have stopped handing out tasks for a while."),
     "retry_at": _("The next may come {relative}, at {time}. This page looks by itself."),
-    "retry_soon": _("This page looks again by itself, a few times a minute."),
+    "retry_soon": _("The next task appears here by itself."),
+    "waits_title": _("A task waits"),
     # What went wrong.
     "lost_title": _("This task is no longer yours"),
     "lost_expired": _("Its time ended, and it went back to the queue for somebody else. Your answer was not counted."),
@@ -65,6 +68,7 @@ WORKBENCH = {
     ),
     "lost_skipped": _("You had skipped it already, perhaps in another tab. This answer was not saved."),
     "lost_closed": _("It was taken back or closed in the meantime. Your answer was not counted."),
+    "lost_reason": _("Reason: {reason}"),
     "lost_kept": _("Your answer is kept below to copy."),
     "gone_title": _("You cannot review here any more"),
     "odd_title": _("This did not work"),

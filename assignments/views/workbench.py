@@ -9,6 +9,7 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from assignments.views import sockets
 from assignments.views.sentences import WORKBENCH
 from assignments.views.vendor import library
 from queues import markdown
@@ -26,14 +27,14 @@ def workbench(request: HttpRequest, queue_name: str) -> HttpResponse:
     context = {
         "queue": queue,
         "instructions": markdown.render(queue.instructions),
-        "data": _data(queue),
+        "data": _data(request, queue),
         "texts": WORKBENCH,
         "sign_in": f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': reverse('crowd-desk')})}",
     }
     return render(request, "assignments/workbench.html", context)
 
 
-def _data(queue: Queue) -> dict[str, object]:
+def _data(request: HttpRequest, queue: Queue) -> dict[str, object]:
     """What the scripts need. In an address with a 0 in it, that stands for the assignment's id."""
     of_assignment = {name: reverse(f"crowd-assignment-{name}", args=[0]) for name in ("finalize", "skip", "extend")}
     return {
@@ -44,7 +45,9 @@ def _data(queue: Queue) -> dict[str, object]:
         "longestLease": queue.max_lease_seconds,
         "addresses": {
             **of_assignment,
+            "assignment": reverse("crowd-assignment-detail", args=[0]),
             "grab": reverse("crowd-queue-grab", args=[queue.name]),
             "formLibrary": library("jedison.js"),
+            "socket": sockets.of_queue(request, queue),
         },
     }

@@ -6,6 +6,7 @@ from django.core.cache import cache
 from django.urls import reverse
 
 from tests import cast
+from tests.admin.watching import DESK, is_fault
 
 
 def allow(user, *codenames):
@@ -40,6 +41,34 @@ def desk(client, olga):
 @pytest.fixture
 def queue(db):
     return cast.queue()
+
+
+@pytest.fixture
+def opening(browser, client, live_server):
+    """Return `opening(address, **context)`: the page, seen by an operator; its faults are in `page.complaints`.
+
+    The page's clock runs on, and the test may move it.
+    """
+    client.force_login(cast.person("olga", is_staff=True, is_superuser=True))
+    contexts = []
+
+    def run(address, **options):
+        context = browser.new_context(**{"viewport": DESK, **options})
+        contexts.append(context)
+        cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
+        context.add_cookies([cookie])
+        page = context.new_page()
+        page.complaints = []
+        page.on("console", lambda said: is_fault(said) and page.complaints.append(said.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.clock.install()
+        page.goto(live_server.url + address)
+        page.get_by_role("button", name="Pause refreshing").wait_for()
+        return page
+
+    yield run
+    for context in contexts:
+        context.close()
 
 
 def at(name, *args):

@@ -290,14 +290,6 @@ def test_names_are_text_and_never_markup(operator):
         assert "&lt;img" in page
 
 
-def test_a_refresh_says_how_far_the_events_have_come(operator):
-    queue = cast.queue()
-    before = operator.get(f"{LIST}{queue.pk}/now/").json()["latest"]
-    assert operator.get(f"{LIST}{queue.pk}/now/").json()["latest"] == before
-    cast.post(queue, 1)
-    assert operator.get(f"{LIST}{queue.pk}/now/").json()["latest"] == before + 2
-
-
 # Counting the minutes of the last hour.
 
 

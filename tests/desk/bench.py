@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 DESK = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
+FAILED = ("Failed to load resource", "WebSocket connection to")
 AXE = "async () => (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html)}`)"
 
 
@@ -61,7 +62,7 @@ class Bench:
 
     def _heard(self, message: Any) -> None:
         # A refused or failed request is no fault of the page, which says in words what became of it.
-        if message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource"):
+        if message.type in {"error", "warning"} and not message.text.startswith(FAILED):
             self.complaints.append(message.text)
 
     def wait_for(self, state: str) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.test import Client
 
 from tests.cast import person
 from tests.desk.everything import fill
+from tests.live import Sockets
 
 pytestmark = [pytest.mark.browser, pytest.mark.only("sqlite"), pytest.mark.django_db(transaction=True)]
 
@@ -62,8 +62,22 @@ def upload(page: Any) -> None:
     page.get_by_role("button", name="Start the import").wait_for()
 
 
+def rotate(page: Any) -> None:
+    """Have a new secret made and copied."""
+    page.get_by_role("button", name="New secret").click()
+    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("status").filter(has_text="cop").wait_for()
+
+
+def count_failed(page: Any) -> None:
+    """Have counted what failed."""
+    page.get_by_role("button", name="Count them").click()
+    page.get_by_role("button", name="Replay them").wait_for()
+
+
 QUEUES, ASSIGNMENTS = "/admin/crowd_queues", "/admin/crowd_assignments"
-BENCH = "#bench:not([data-state=loading])"
+BENCH = "#bench:not([data-state=loading]):has(#live-state[data-status=live])"
+BOARD = "[data-state=live]"
 
 PAGES = [
     Page("home", None, "/"),
@@ -105,18 +119,38 @@ PAGES = [
     Page("admin reviewer", "olga", f"{ASSIGNMENTS}/reviewer/{{reviewer}}/change/"),
     Page("admin import", "olga", f"{QUEUES}/queue/{{queue}}/import/"),
     Page("import", "olga", f"{QUEUES}/queue/{{queue}}/import/", act=upload, picture=True),
-    Page("dashboard", "olga", f"{ASSIGNMENTS}/queueatwork/", picture=True),
-    Page("dashboard of a queue", "olga", f"{ASSIGNMENTS}/queueatwork/{{queue}}/change/"),
+    Page("admin notifications", "olga", f"{QUEUES}/notification/"),
+    Page("admin new notification", "olga", f"{QUEUES}/notification/add/?level=queue&queue={{pets}}"),
+    Page("admin notification", "olga", f"{QUEUES}/notification/{{notification}}/change/"),
+    Page("admin notification's end", "olga", f"{QUEUES}/notification/{{notification}}/delete/"),
+    Page("admin queue's notifications", "olga", f"{QUEUES}/queue/{{pets}}/notifications/"),
+    Page("admin task's notifications", "olga", f"{QUEUES}/notification/of-task/{{task}}/"),
+    Page("admin endpoints", "olga", f"{QUEUES}/endpoint/"),
+    Page("admin endpoint", "olga", f"{QUEUES}/endpoint/{{endpoint}}/change/"),
+    Page("admin endpoint disabled", "olga", f"{QUEUES}/endpoint/{{disabled}}/change/"),
+    Page("admin new secret", "olga", f"{QUEUES}/endpoint/{{endpoint}}/rotate/", act=rotate),
+    Page("admin replay", "olga", f"{QUEUES}/endpoint/{{endpoint}}/replay/", act=count_failed),
+    Page("admin deliveries", "olga", f"{QUEUES}/delivery/"),
+    Page("admin deliveries unreadable", "olga", f"{QUEUES}/delivery/?status=ODD&task=0"),
+    Page("admin delivery", "olga", f"{QUEUES}/delivery/{{delivery}}/change/"),
+    Page("admin feed", "olga", f"{QUEUES}/feedentry/"),
+    Page("admin event", "olga", f"{QUEUES}/feedentry/{{entry}}/change/"),
+    Page("dashboard", "olga", f"{ASSIGNMENTS}/queueatwork/", ready=BOARD, picture=True),
+    Page("dashboard of a queue", "olga", f"{ASSIGNMENTS}/queueatwork/{{queue}}/change/", ready=BOARD),
 ]
 
 
 @pytest.fixture
-def walk(browser: Any, live_server: Any) -> Callable[..., Iterator[tuple[Page, Any]]]:
+def walk(browser: Any, live_server: Any, settings: Any) -> Iterator[Callable[..., Iterator[tuple[Page, Any]]]]:
     """Return `walk(**options)`: goes to every page in contexts with these options, and gives it with the browser's.
 
     What a page complains of is in `complaints` of the browser's page.
     """
     rows = fill()
+    # Without a courier, which would send the webhooks that wait there to be seen.
+    sockets = Sockets()
+    sockets.lead_pages_here(settings)
+    sockets.start(courier=False)
 
     @contextmanager
     def opened(who: str | None, options: dict[str, Any]) -> Iterator[Any]:
@@ -124,8 +158,8 @@ def walk(browser: Any, live_server: Any) -> Callable[..., Iterator[tuple[Page, A
         if who is not None:
             client = Client()
             client.force_login(person(who))
-            kept = client.cookies[settings.SESSION_COOKIE_NAME].value
-            context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": kept, "url": live_server.url}])
+            name = settings.SESSION_COOKIE_NAME
+            context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])
         page = context.new_page()
         page.complaints = []
         page.on("console", lambda said: said.type in {"error", "warning"} and page.complaints.append(said.text))
@@ -147,7 +181,8 @@ def walk(browser: Any, live_server: Any) -> Callable[..., Iterator[tuple[Page, A
                         wanted.act(page)
                     yield wanted, page
 
-    return go
+    yield go
+    sockets.stop()
 
 
 LOOK = """

@@ -51,3 +51,18 @@ def test_a_name_with_dots_and_dashes_is_a_queue(client):
 def test_a_schema_cannot_end_the_script(client):
     cast.join(cast.queue(output_schema={"title": "</script><script>alert(1)</script>"}), "alice")
     assert "<script>alert" not in get(client, "alice").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("at", "address"),
+    [
+        (None, ""),
+        ("", "/ws/queues/digits/"),
+        (":8001", "//testserver:8001/ws/queues/digits/"),
+        ("wss://live.example", "wss://live.example/ws/queues/digits/"),
+    ],
+)
+def test_the_page_knows_where_its_socket_is(client, settings, at, address):
+    settings.CROWDSITE_SOCKETS = at
+    cast.join(cast.queue(), "alice")
+    assert f'"socket": "{address}"' in get(client, "alice").content.decode()

@@ -1,31 +1,46 @@
 // Keeps the dashboard fresh, and draws its plots.
 
+import { EACH_WITH, Live } from "./live.js";
 import { drawPlots } from "./plots.js";
 
+// What the socket does not tell, the plots among it, is asked for after a change, though not more often than this.
 const BUSY = 5000;
-const QUIET = 15000;
+const SOON = 1000;
 const PATIENCE = 10000;
-const QUIET_AFTER = 3;
 
 const watch = document.querySelector("[data-watch]");
 const state = watch.querySelector("[data-state]");
 const login = watch.querySelector("[data-login]");
 const toggle = watch.querySelector("[data-toggle]");
 const sentences = JSON.parse(document.getElementById("crowd-sentences").textContent);
-const texts = places("text");
-const shown = places("shown");
-const tables = places("rows");
+const texts = named("text");
+const shown = named("shown");
+const tables = named("rows");
+const places = new Map([...document.querySelectorAll("[data-queue]")].map(({ dataset }) => [dataset.queue, dataset.place]));
+const numbers = new Intl.NumberFormat(document.documentElement.lang || "en");
 const plots = document.getElementById("crowd-plots");
 const redraw = plots ? drawPlots(JSON.parse(plots.textContent)) : () => {};
 
-let latest = Number(watch.dataset.latest);
-let unchanged = 0;
+const live = new Live({
+  at: watch.dataset.socket,
+  onMessage: heard,
+  onLook: () => asking || ask(),
+  onRefused: () => asking || ask(),
+  onStatus: () => {
+    sayHow();
+    plan();
+  },
+});
+
+let trouble = null;
 let paused = false;
 let ended = false;
 let timer = null;
 let asking = null;
+let askedAt = performance.now();
+let stale = false;
 
-function places(kind) {
+function named(kind) {
   const found = new Map();
   for (const element of document.querySelectorAll(`[data-${kind}]`)) {
     const name = element.dataset[kind];
@@ -50,7 +65,13 @@ function show(element, visible) {
 
 function say(name, bad = false) {
   write(state, sentences[name]);
-  state.dataset.state = bad ? "bad" : "";
+  state.dataset.state = bad ? "bad" : name;
+}
+
+// That the numbers follow, or why they may not.
+function sayHow() {
+  if (trouble) say(trouble, true);
+  else if (live.status) say(live.status);
 }
 
 function fillCell(td, cell) {
@@ -94,6 +115,7 @@ function update(data) {
 
 function end(name, offer) {
   ended = true;
+  live.stop();
   say(name, true);
   login.hidden = !offer;
   toggle.hidden = true;
@@ -105,15 +127,50 @@ function wanted() {
 }
 
 function took(data) {
-  unchanged = data.latest === latest ? unchanged + 1 : 0;
-  latest = data.latest;
   update(data);
-  const fewer = data.queues && data.queues.length < wanted();
-  say(fewer ? "some_gone" : "on", fewer);
+  trouble = data.queues && data.queues.length < wanted() ? "some_gone" : null;
+  sayHow();
+}
+
+// What the socket says: the numbers of queues, of which some are on this page.
+function heard({ type, queues, complete }) {
+  if (type !== "counts") return;
+  const before = stale;
+  for (const queue of queues) {
+    const place = places.get(String(queue.id));
+    if (place === undefined) continue;
+    for (const [name, text] of Object.entries(written(queue, complete))) {
+      texts.get(place + name)?.forEach((element) => {
+        stale ||= element.textContent !== text;
+        write(element, text);
+      });
+    }
+    shown.get(`${place}paused`)?.forEach((element) => show(element, queue.paused));
+    shown.get(`${place}running`)?.forEach((element) => show(element, !queue.paused));
+  }
+  if (stale && !before) plan();
+}
+
+// The numbers of a queue, as the server writes them into the page.
+function written({ available, assigned, scheduled, hour, today }, complete) {
+  const depth = ({ number, more }) => numbers.format(number) + (more ? "+" : "");
+  const sum = (value) => (complete ? "" : "≥ ") + numbers.format(value);
+  return {
+    available: depth(available),
+    assigned: depth(assigned),
+    scheduled: depth(scheduled),
+    answered: sum(hour.answered),
+    lapsed: sum(hour.lapsed),
+    skipped: sum(hour.skipped),
+    today: numbers.format(today),
+  };
 }
 
 async function ask() {
+  clearTimeout(timer);
   asking = new AbortController();
+  stale = false;
+  askedAt = performance.now();
   const { signal } = asking;
   const patience = setTimeout(() => asking?.abort(), PATIENCE);
   try {
@@ -130,8 +187,11 @@ async function ask() {
     const data = await response.json();
     if (!paused) took(data);
   } catch {
-    unchanged = 0;
-    if (!paused && !document.hidden) say("away", true);
+    stale = true;
+    if (!paused && !ended && !document.hidden) {
+      trouble = "away";
+      sayHow();
+    }
   } finally {
     clearTimeout(patience);
     asking = null;
@@ -139,13 +199,21 @@ async function ask() {
   }
 }
 
+// Without a socket it is live.js that says when to ask.
 function plan() {
   clearTimeout(timer);
-  if (ended || paused || document.hidden || asking) return;
-  timer = setTimeout(ask, unchanged >= QUIET_AFTER ? QUIET : BUSY);
+  if (ended || paused || document.hidden || asking || !live.isLive) return;
+  timer = setTimeout(ask, stale ? Math.max(SOON, BUSY - (performance.now() - askedAt)) : EACH_WITH);
+}
+
+function start() {
+  if (ended || paused || document.hidden) return;
+  live.start();
+  if (!asking) ask();
 }
 
 function stop() {
+  live.stop();
   clearTimeout(timer);
   asking?.abort();
 }
@@ -153,20 +221,16 @@ function stop() {
 toggle.addEventListener("click", () => {
   paused = !paused;
   write(toggle, sentences[paused ? "resume" : "pause"]);
-  say(paused ? "off" : "on");
-  if (paused) stop();
-  else if (!asking) ask();
+  if (paused) {
+    stop();
+    say("off");
+  } else {
+    start();
+  }
 });
 
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) stop();
-  else if (!ended && !paused && !asking) ask();
-});
-
-window.addEventListener("online", () => {
-  if (!ended && !paused && !asking) ask();
-});
+// Nobody needs numbers that nobody sees.
+document.addEventListener("visibilitychange", () => (document.hidden ? stop() : start()));
 
 toggle.hidden = false;
-say("on");
-plan();
+live.start();

@@ -1,8 +1,8 @@
 /* Keeps the desk fresh: fetches the page now and then, takes over what has changed, and counts the leases down. */
 
 import { localize } from "./desk-times.js";
+import { Live } from "./live.js";
 
-const EVERY = 15_000;
 const PATIENCE = 10_000;
 /** A lease that ends within so many seconds is about to lapse. */
 const SHORT = 60;
@@ -39,10 +39,8 @@ function show(page) {
 }
 
 let receivedAt = performance.now();
-let timer = 0;
 
 async function refresh() {
-  clearTimeout(timer);
   try {
     const page = await fetchPage();
     away.hidden = true;
@@ -54,7 +52,6 @@ async function refresh() {
     away.textContent = away.dataset.away;
     away.hidden = false;
   }
-  if (!document.hidden) timer = setTimeout(refresh, EVERY);
 }
 
 /** "4:09", "1:02:03". */
@@ -74,11 +71,7 @@ function tick() {
   }
 }
 
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) clearTimeout(timer);
-  else refresh();
-});
-window.addEventListener("online", refresh);
 setInterval(tick, 1000);
 tick();
-timer = setTimeout(refresh, EVERY);
+// A socket tells of one queue. A reviewer of twenty would need twenty for a page that is only passed through.
+new Live({ at: "", onLook: refresh, status: find("#desk-polling") }).start();

@@ -45,21 +45,29 @@ export class Api {
   /** The JSON that the server answers to a POST. Throws Problem. */
   async post(url, body, { key = null } = {}) {
     try {
-      return await this.#send(url, body, key);
+      return await this.#post(url, body, key);
     } catch (problem) {
       // Signing in elsewhere changes the token and nothing else: that needs no question to the reviewer.
       const stale = problem.status === 403 && problem.detail.startsWith("CSRF");
       if (!stale) throw problem;
       if ((await this.renew()) !== "renewed") throw new Problem("session", problem);
-      return this.#send(url, body, key);
+      return this.#post(url, body, key);
     }
   }
 
-  async #send(url, body, key) {
+  /** The JSON that the server answers to a GET. Throws Problem. */
+  get(url) {
+    return this.#send(url, { headers: { Accept: "application/json" }, cache: "no-store" });
+  }
+
+  #post(url, body, key) {
     const headers = { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": this.token };
     if (key) headers["Idempotency-Key"] = key;
-    const options = { method: "POST", headers, body: JSON.stringify(body), credentials: "same-origin" };
-    const { response, text } = await this.#fetch(url, options);
+    return this.#send(url, { method: "POST", headers, body: JSON.stringify(body) });
+  }
+
+  async #send(url, options) {
+    const { response, text } = await this.#fetch(url, { ...options, credentials: "same-origin" });
     let document = null;
     try {
       document = text ? JSON.parse(text) : {};
@@ -97,13 +105,18 @@ export class Api {
    * is somebody else now. Throws Problem where the server cannot be reached.
    */
   async renew() {
-    const { response, text } = await this.#fetch(location.href, { credentials: "same-origin", cache: "no-store" });
-    if (response.status >= 500) throw new Problem("unreachable", { status: response.status });
-    const page = new DOMParser().parseFromString(text, "text/html");
+    const { page, response } = await this.page();
     const user = page.querySelector(USER)?.content;
     if (user === undefined) return response.redirected ? "signed-out" : "other";
     if (user !== this.user) return "other";
     this.token = page.querySelector(TOKEN).content;
     return "renewed";
+  }
+
+  /** This page as the server has it now, `{page, response}`. Throws Problem where the server cannot be reached. */
+  async page() {
+    const { response, text } = await this.#fetch(location.href, { credentials: "same-origin", cache: "no-store" });
+    if (response.status >= 500) throw new Problem("unreachable", { status: response.status });
+    return { page: new DOMParser().parseFromString(text, "text/html"), response };
   }
 }

@@ -52,8 +52,20 @@ export class Lease {
     }
     const left = this.#left();
     this.warnings = WARNINGS.filter((seconds) => seconds < left);
+    this.soon = SOON;
+    this.warned = false;
     this.#tick();
     this.timer = setInterval(() => this.#tick(), 250);
+  }
+
+  /** The server finds that the time is short: warn now, unless that has been done. */
+  lapsing() {
+    if (this.timer === null || this.warned) return;
+    const left = this.#left();
+    this.soon = Math.max(left, SOON);
+    this.warnings = [left, ...this.warnings.filter((seconds) => seconds < left - WARNINGS.at(-1))];
+    this.shown = null;
+    this.#tick();
   }
 
   /** Stop counting, and say nothing more. */
@@ -80,10 +92,11 @@ export class Lease {
       this.text.textContent = say("lease_left", { time: shown });
       const share = (this.end - this.clock.now()) / (this.end - this.begin);
       this.fill.style.transform = `scaleX(${Math.min(1, Math.max(0, share))})`;
-      this.root.classList.toggle("is-short", left <= SOON);
+      this.root.classList.toggle("is-short", left <= this.soon);
     }
     if (left <= this.warnings[0]) {
       this.warnings.shift();
+      this.warned = true;
       this.onWarning(say("lease_warning", { seconds: left }));
     }
   }

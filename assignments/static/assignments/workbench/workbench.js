@@ -4,14 +4,19 @@ import { AnswerForms } from "./answer.js";
 import { Api } from "./api.js";
 import { Controls } from "./controls.js";
 import { Delivery } from "./delivery.js";
+import { whyRefused } from "./endings.js";
 import { showInput } from "./input.js";
 import { Lease, ServerClock } from "./lease.js";
 import { Outbox, setting } from "./outbox.js";
+import { Pushes } from "./pushes.js";
 import { Stage } from "./stage.js";
 import { fromNow, localTime, make, say } from "./texts.js";
 
-const LOOK_AGAIN = 15_000;
 const SOONEST = 1000;
+/** Those who wait for the same moment do not all ask in it. */
+const SPREAD = 300;
+/** What is further ahead than this is not waited for: the page looks before that. */
+const FURTHEST = 60_000;
 const SHORTEST_LEASE = 10;
 
 const data = JSON.parse(document.getElementById("workbench-data").textContent);
@@ -33,7 +38,7 @@ class Workbench {
     this.lease = new Lease({
       root: find("#lease"),
       clock: this.clock,
-      onWarning: (sentence) => this.stage.say(sentence),
+      onWarning: (sentence) => this.#warn(sentence),
       onEnd: () => this.leaseOver(),
     });
     this.atOnce = setting("at-once", false);
@@ -48,10 +53,16 @@ class Workbench {
     this.current = null;
     this.busy = false;
     this.controls = new Controls(this, data.queue);
+    this.pushes = new Pushes({
+      bench: this,
+      socket: data.addresses.socket,
+      assignment: (id) => at("assignment", id),
+    });
   }
 
   async start() {
     this.stage.show("loading", { focus: false });
+    this.pushes.start();
     const left = this.outbox.lostAnswer();
     if (left) this.showLost(left);
     await Promise.all([this.forms.prepare(), this.flush()]);
@@ -105,13 +116,7 @@ class Workbench {
     const view = this.stage.show("work");
     const number = this.answered + 1;
     find("#task-heading").textContent = say("task_number", { number });
-    find("#task-facts").textContent = [
-      say("task_id", { id: task.id }),
-      task.topic,
-      this.held.length > 1 ? say("held", { count: this.held.length }) : "",
-    ]
-      .filter(Boolean)
-      .join(" · ");
+    this.#showFacts();
     this.form = this.forms.make(find("#answer-fields"));
     this.input = showInput(find("#task-input"), task.input_data, data.inputSchema, this.form.labels ?? null);
     const draft = this.outbox.draft(assignment.id);
@@ -123,7 +128,17 @@ class Workbench {
     this.stage.focus(view);
     this.#measure();
     this.stage.say(after, say("new_task", { number }), draft === null ? "" : say("draft_restored"));
-    document.title = `${say("task_number", { number })} · ${data.title}`;
+    this.#title(say("task_number", { number }));
+  }
+
+  #showFacts() {
+    const { task } = this.current;
+    const held = this.held.length > 1 ? say("held", { count: this.held.length }) : "";
+    find("#task-facts").textContent = [say("task_id", { id: task.id }), task.topic, held].filter(Boolean).join(" · ");
+  }
+
+  #title(text) {
+    document.title = `${text} · ${data.title}`;
   }
 
   /** What was typed before; the queue's schema may have changed since, and then it no longer fits. */
@@ -146,15 +161,28 @@ class Workbench {
     find("#empty-text").textContent = say(known);
     const when = retryAt === null ? null : new Date(Date.parse(retryAt) - this.clock.offset);
     const ahead = when === null ? null : when - Date.now();
-    const wait = Math.max(SOONEST, Math.min(LOOK_AGAIN, ahead ?? LOOK_AGAIN));
     find("#empty-when").textContent =
       ahead !== null && ahead > SOONEST
         ? say("retry_at", { time: localTime(when), relative: fromNow(ahead) })
         : say("retry_soon");
-    document.title = `${say(`${known}_title`)} · ${data.title}`;
+    this.#title(say(`${known}_title`));
     if (changed) this.stage.say(after, say(`${known}_title`), say(known));
-    // A page that nobody looks at takes no task: its lease would run unseen.
-    this.timer = setTimeout(() => (document.hidden ? null : this.look({ quiet: true })), wait);
+    if (ahead !== null && ahead < FURTHEST) {
+      const wait = Math.max(SOONEST, ahead) + Math.random() * SPREAD;
+      // A page that nobody looks at takes no task: its lease would run unseen.
+      this.timer = setTimeout(() => (document.hidden ? null : this.look({ quiet: true })), wait);
+    }
+    this.pushes.emptied();
+  }
+
+  /** Nobody looks at this page, and there would be something to do. */
+  waits() {
+    this.#title(say("waits_title"));
+  }
+
+  #warn(sentence) {
+    this.stage.say(sentence);
+    this.#title(say("short_title"));
   }
 
   edited() {
@@ -215,21 +243,18 @@ class Workbench {
     } else if (problem.kind === "gone") {
       this.gone(problem, entry.text);
     } else {
-      this.loseTask({ text: entry.text, why: this.#whyLost(problem), assignment: entry.assignment });
+      this.loseTask({ text: entry.text, why: whyRefused(problem), assignment: entry.assignment });
     }
-  }
-
-  #whyLost({ slug, detail, document: { status_was: was } }) {
-    if (slug === "lease-expired") return say("lost_expired");
-    if (was === "FINISHED") return say("lost_finished");
-    if (was === "SKIPPED") return say("lost_skipped");
-    return slug === "assignment-closed" ? say("lost_closed") : detail;
   }
 
   leaseOver() {
     // While an answer is under way the server decides: it may have arrived in time.
-    if (!this.current || this.busy) return;
-    this.loseTask({ text: this.form.text(), why: say("lost_expired"), assignment: this.current.id });
+    if (this.current && !this.busy) this.lose(say("lost_expired"));
+  }
+
+  /** The task in hand is ours no longer. */
+  lose(why) {
+    this.loseTask({ text: this.form.text(), why, assignment: this.current.id });
   }
 
   loseTask({ text, why, assignment }) {
@@ -252,13 +277,14 @@ class Workbench {
     find("#lost-kept").hidden = !text;
     find("#lost-answer").value = text;
     find("#copied").textContent = "";
-    document.title = `${say("lost_title")} · ${data.title}`;
+    this.#title(say("lost_title"));
     this.stage.say(say("lost_title"), why, text ? say("lost_kept") : "");
   }
 
   /** No access any more, or no such queue: the way out is the desk. */
   gone(problem, text = "") {
     this.#clear();
+    this.pushes.stop();
     if (text) this.outbox.keepLostAnswer({ text, why: problem.detail });
     find("#gone-heading").textContent = say(problem.kind === "gone" ? "gone_title" : "odd_title");
     this.stage.show("gone");
@@ -285,6 +311,7 @@ class Workbench {
     await new Promise((resolve) => {
       this.resume = resolve;
     });
+    this.pushes.start();
     // The lease may have ended meanwhile, and that has its own view.
     if (this.stage.state !== "session") return;
     this.stage.show(before);
@@ -330,15 +357,32 @@ class Workbench {
     try {
       const { assignment } = await this.delivery.post(at("extend", id), { seconds_to_expire: seconds });
       if (this.current?.id !== id) return;
-      this.current.expire_at = assignment.expire_at;
-      this.lease.watch(this.current);
-      const longer = Date.parse(assignment.expire_at) > Date.parse(until);
-      this.stage.say(say(longer ? "extended" : "not_extended", { time: localTime(new Date(assignment.expire_at)) }));
+      this.until(assignment.expire_at, Date.parse(assignment.expire_at) > Date.parse(until) ? "extended" : "not_extended");
     } catch (problem) {
       if (problem.kind === "lost") this.leaseOver();
       else if (problem.kind === "gone") this.gone(problem, this.form.text());
       else this.#showErrors([{ pointer: "", detail: problem.detail }]);
     }
+  }
+
+  /** The lease of the task in hand has another end. */
+  until(end, sentence = "extended") {
+    this.current.expire_at = end;
+    this.lease.watch(this.current);
+    find("#extend").hidden = end === null;
+    this.#title(find("#task-heading").textContent);
+    this.stage.say(end === null ? say("lease_none") : say(sentence, { time: localTime(new Date(end)) }));
+  }
+
+  /** The server says that this lease is about to end. */
+  lapsing(id) {
+    if (this.current?.id === id && this.stage.state === "work") this.lease.lapsing();
+  }
+
+  /** One of several in hand, not the one on the page, is ours no longer. */
+  forget(id) {
+    this.held = this.held.filter((assignment) => assignment.id !== id);
+    if (this.current) this.#showFacts();
   }
 
   #clear() {

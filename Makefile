@@ -14,7 +14,7 @@ PRODUCTION := DATABASE_URL=postgres://db.example/crowdsite REDIS_URL=redis://db.
   ALLOWED_HOSTS=crowdsite.example SECRET_KEY=$$(head -c 64 /dev/urandom | base64 | tr -d '\n')
 
 .DEFAULT_GOAL := help
-.PHONY: help install libraries run test bench sweep screenshots guards check format requirements wheel clean
+.PHONY: help install libraries run test bench sweep screenshots soak guards check format requirements wheel clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,14 +68,18 @@ run: $(SITE_STAMP) ## install, migrate, load the demo and serve at http://127.0.
 test: $(DEV_STAMP) $(BROWSER_STAMP) ## run the tests on SQLite and on PostgreSQL with Valkey (ARGS="tests/queues -k name", BACKEND=sqlite|postgres)
 	@exec $(BIN)/python -m tests.run $(if $(BACKEND),--backend $(BACKEND)) -- $(ARGS)
 
-bench: $(DEV_STAMP) $(BROWSER_STAMP) ## measure the admin's lists at a million tasks and the workbench's next task (QUICK=1: about a minute)
-	@exec $(BIN)/python -m benchmarks.desk
+bench: $(DEV_STAMP) $(BROWSER_STAMP) ## measure the admin's lists, the workbench's next task, webhooks and sockets (QUICK=1: about two minutes)
+	@$(BIN)/python -m benchmarks.desk
+	@exec $(BIN)/python -m benchmarks.events
 
 sweep: $(DEV_STAMP) $(BROWSER_STAMP) ## open every page in a Chromium, light and dark, and ask axe about it (about a minute)
 	@exec $(BIN)/python -m tests.run --backend sqlite -- tests/desk/sweep.py
 
 screenshots: $(DEV_STAMP) $(BROWSER_STAMP) ## write the pictures of docs/images anew (needs a Chromium)
 	@CROWDSITE_SCREENSHOTS=$(CURDIR)/docs/images exec $(BIN)/python -m tests.run --backend sqlite -- tests/desk/sweep.py
+
+soak: $(DEV_STAMP) ## kill one part after the other for a minute under load: what was acknowledged reaches the receiver (BACKEND=sqlite|postgres)
+	@CROWDSITE_KILL_SECONDS=60 exec $(BIN)/python -m tests.run --backend $(or $(BACKEND),postgres) -- -s tests/site/test_kill_deliveries.py
 
 guards: $(DEV_STAMP) ## take each guard of the code away in turn and see its tests go red (ARGS="lease key": those only)
 	@exec $(BIN)/python -m tests.guards $(ARGS)

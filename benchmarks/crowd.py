@@ -108,7 +108,7 @@ class Crowd:
     tasks: int
 
 
-def fill(*, tasks: int) -> Crowd:
+def fill(*, tasks: int, reviewers: int = REVIEWERS) -> Crowd:
     """Fill an empty PostgreSQL database with a queue of so many tasks and forty others with a thousandth each."""
     users = get_user_model()._default_manager
     operator = users.create_superuser("operator", "operator@example.org", "secret")
@@ -116,7 +116,7 @@ def fill(*, tasks: int) -> Crowd:
         administration.create_queue(name=BIG, actor=operator, fields={"output_schema": SCHEMA}),
         [administration.create_queue(name=f"queue-{n}", actor=operator, fields={}) for n in range(OTHER_QUEUES)],
     )
-    given = {"requester": operator.pk, "reviewers": REVIEWERS, "days": DAYS, "role": Role.REVIEWER}
+    given = {"requester": operator.pk, "reviewers": reviewers, "days": DAYS, "role": Role.REVIEWER}
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit = off")
         for statement in filter(str.strip, _PEOPLE.split(";")):

@@ -7,6 +7,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -18,7 +19,8 @@ from django.db import close_old_connections
 from crowdsite.announce import Say, announce
 from crowdsite.celery import app
 from crowdsite.ending import CannotServe
-from crowdsite.processes import PATIENCE, uvicorn_options
+from crowdsite.processes import PATIENCE, WAITING, give_up_the_unread, uvicorn_options
+from queues.bell import bell
 from queues.consumers import tell
 from queues.courier import Courier
 from queues.pushes import Push
@@ -30,6 +32,7 @@ def run(listener: socket.socket, url: str, say: Say) -> None:
     uvicorn hands the signal on to the handler that was there before. Raises CannotServe when the worker or
     beat ends by itself.
     """
+    give_up_the_unread(listener)
     server = Server(uvicorn.Config("crowdsite.asgi:application", **uvicorn_options()))
     task_postrun.connect(hand_back_connection)
     worker = WorkController(
@@ -52,17 +55,18 @@ def run(listener: socket.socket, url: str, say: Say) -> None:
         thread.start()
         return thread
 
+    bell.seats = WAITING
     announce(url, say)
     threads = [beside("worker", worker.start), beside("beat", beat.start), beside("courier", courier.run)]
     try:
         server.run(sockets=[listener])
     finally:
+        courier.stop()
         # The worker first: it looks up from its wait for work when beat sends some.
         state.should_stop = 0
         threads[0].join(PATIENCE)
         beat.stop()
         threads[1].join(PATIENCE)
-        courier.stop()
         threads[2].join(PATIENCE)
     if broken:
         raise CannotServe(f"The {broken[0]} has ended by itself, so the site ends too; see the log above.")
@@ -95,13 +99,14 @@ class Courying:
             runner.run(Courier(self.tell).run(self.ended))
 
     async def tell(self, pushes: Sequence[Push]) -> None:
-        """Hand pushes over to the server's loop."""
-        if self.server.loop is not None:
+        """Hand pushes over to the server's loop, unless that is about to end."""
+        if self.server.loop is not None and not self.server.should_exit:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(tell(pushes), self.server.loop))
 
     def stop(self) -> None:
-        """Have it end; to be called on another thread."""
-        self.loop.call_soon_threadsafe(self.ended.set)
+        """Have it end, if it has not ended by itself; to be called on another thread."""
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self.ended.set)
 
 
 def hand_back_connection(**kwargs: Any) -> None:

@@ -11,9 +11,19 @@ from django.db import connections
 
 from crowdsite import environment
 from crowdsite.celery import app
+from queues.bell import bell
+from queues.consumers.base import FRAME_MAX
 
 # How long open requests may take when the site ends, in seconds.
 PATIENCE = 5
+
+# How many requests of one process may wait for events where each request has a thread of its own, as under uvicorn.
+# All of them look when something happens that others do.
+WAITING = 16
+
+# How long a client may take nothing of what was sent, before the kernel gives the connection up, in milliseconds.
+# uvicorn closes such a one, and what waits for it would stay in memory as long as its other end lives.
+UNREAD_PATIENCE = 60_000
 
 # Threads of the worker: its jobs wait for the database and the network, so threads do, and they leave no
 # processes behind.
@@ -43,6 +53,8 @@ def gunicorn(listener: socket.socket) -> None:
             return application
 
     pool_connections(settings.WEB_THREADS)
+    # Half of the threads stay free for whoever does not wait.
+    bell.seats = settings.WEB_THREADS // 2
     Application().run()
 
 
@@ -51,7 +63,14 @@ def uvicorn(listener: socket.socket) -> None:
     from uvicorn import Config, Server
 
     pool_connections(settings.WEB_THREADS)
+    bell.seats = WAITING
     Server(Config("crowdsite.asgi:application", **uvicorn_options())).run(sockets=[listener])
+
+
+def give_up_the_unread(listener: socket.socket) -> None:
+    """Have connections that come in by `listener` end where nobody reads them. Only Linux can do that."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_PATIENCE)
 
 
 def uvicorn_options() -> dict[str, Any]:
@@ -62,6 +81,9 @@ def uvicorn_options() -> dict[str, Any]:
         "access_log": False,
         "server_header": False,
         "timeout_graceful_shutdown": PATIENCE,
+        "ws_max_size": FRAME_MAX,
+        # Frames are short: compressing them costs memory and time for each socket, and saves nothing.
+        "ws_per_message_deflate": False,
     }
 
 

@@ -28,7 +28,14 @@ logger = logging.getLogger(__name__)
 LIMIT = 10
 
 # What the parts need and is imported once, before they are forked.
-PRELOADED = ("crowdsite.urls", "crowdsite.wsgi", "crowdsite.asgi", "celery.bin.celery", "queues.courier")
+PRELOADED = (
+    "crowdsite.urls",
+    "crowdsite.wsgi",
+    "crowdsite.asgi",
+    "celery.bin.celery",
+    "queues.courier",
+    "channels_redis.core",
+)
 
 PR_SET_PDEATHSIG = 1
 

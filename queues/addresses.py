@@ -5,28 +5,33 @@ very address that was checked (queues.sender).
 """
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from yarl import URL
+
 from queues import conf
 from queues.models.notification import URL_LENGTH
 
-# What Python's `is_global` takes for public although it leads to, or may lead to, another network than it says
-# (measured; RFC 6052, RFC 8215, RFC 3056, RFC 4380, RFC 3879, RFC 4291).
+_PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that is given out to be public; what leads from elsewhere to IPv4 (NAT64, mapped, …) is outside of it."""
+
+# What Python's `is_global` takes for public, in one version or another, although it leads to another network than it
+# says, or to none (RFC 3056, RFC 4380, RFC 3068, RFC 6890, RFC 9637).
 _NOT_PUBLIC = [
     ipaddress.ip_network(network)
-    for network in (
-        "64:ff9b::/96",
-        "64:ff9b:1::/48",
-        "2002::/16",
-        "2001::/32",
-        "fec0::/10",
-        "::/96",
-        "::ffff:0:0/96",
-        "192.88.99.0/24",
-    )
+    for network in ("2002::/16", "2001::/23", "2001:db8::/32", "3fff::/20", "192.88.99.0/24", "192.0.0.0/24")
 ]
+
+_ISATAP = 0x5EFE
+"""What an IPv6 address has before the IPv4 address that it tunnels to (RFC 5214)."""
+
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = re.compile(rf"({_LABEL}\.)*{_LABEL}")
+_NAME_LENGTH = 253
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -39,25 +44,49 @@ def check_url(url: str) -> tuple[str, int]:
     """Host and port of an address to which webhooks may be sent, as far as its text tells. Raises RefusedAddress."""
     if len(url) > URL_LENGTH or not url.isascii() or any(sign.isspace() or not sign.isprintable() for sign in url):
         raise RefusedAddress(f"An address has at most {URL_LENGTH} printable ASCII characters and no spaces.")
+    if "\\" in url:
+        raise RefusedAddress("The address must not have a backslash.")
+    if "#" in url:
+        raise RefusedAddress("The address must not have a fragment (#).")
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        parts, again = urlsplit(url), URL(url, encoded=True)
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         raise RefusedAddress("This is not an address.") from None
     if parts.scheme != "https" and not (parts.scheme == "http" and conf.webhooks_may_stay_here()):
         raise RefusedAddress("The address must begin with https://.")
-    if not host:
-        raise RefusedAddress("The address names no host.")
     if "@" in parts.netloc:
         raise RefusedAddress("The address must not hold a user name or password; use a header.")
-    if parts.fragment:
-        raise RefusedAddress("The address must not have a fragment (#).")
+    if not host:
+        raise RefusedAddress("The address names no host.")
+    _check_host(host, in_brackets="[" in parts.netloc)
     if port is None:
         port = 443 if parts.scheme == "https" else 80
+    if (again.scheme, (again.raw_host or "").lower(), again.port) != (parts.scheme, host, port):
+        # The one reads what we check, the other what the client connects to.
+        raise RefusedAddress("The address can be read in more than one way.")
     if not conf.webhooks_may_stay_here() and port not in conf.webhook_ports():
         allowed = ", ".join(map(str, sorted(conf.webhook_ports())))
         raise RefusedAddress(f"Port {port} is not among those to which webhooks may go: {allowed}.")
     return host, port
+
+
+def _check_host(host: str, *, in_brackets: bool) -> None:
+    """Whether a host is the plain name of one, or an IP address as it is usually written. Raises RefusedAddress."""
+    if in_brackets or _NUMBER.fullmatch(host.rpartition(".")[2]):
+        # What a system takes for an IPv4 address has more forms than this one, such as 127.1 or 0x7f000001.
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            raise RefusedAddress(f"{host} is not an IP address as it is usually written.") from None
+        if "%" in host or (address.version == 6) != in_brackets:
+            raise RefusedAddress(f"{host} is not an IP address as it is usually written.")
+    elif len(host) > _NAME_LENGTH or not _NAME.fullmatch(host):
+        raise RefusedAddress(
+            "The host's name may have letters, digits and hyphens, with dots between; others are written as xn--…."
+        )
+    elif (host == "localhost" or host.endswith(".localhost")) and not conf.webhooks_may_stay_here():
+        raise RefusedAddress("localhost is this machine itself, to which no webhooks may go.")
 
 
 def check_resolved(addresses: Iterable[str], *, scheme: str, port: int) -> list[str]:
@@ -82,7 +111,9 @@ def is_public(address: Address) -> bool:
     """Whether an address belongs to the public internet, and is what it says."""
     if address.is_multicast or not address.is_global:
         return False
-    return not any(address.version == network.version and address in network for network in _NOT_PUBLIC)
+    if any(address.version == network.version and address in network for network in _NOT_PUBLIC):
+        return False
+    return address.version == 4 or (address in _PUBLIC_IPV6 and (int(address) >> 32) & 0xFDFF_FFFF != _ISATAP)
 
 
 def resolve(host: str, port: int) -> list[str]:

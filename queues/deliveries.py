@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import router
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.utils.translation import gettext as _
 
 from queues import conf
 from queues.exceptions import DeliveryOpen, EndpointDisabled
 from queues.models import Delivery, DeliveryTry, Endpoint
-from queues.models.notification import EXCERPT_LENGTH
+from queues.models.notification import ERROR_LENGTH, EXCERPT_LENGTH
 from queues.sequencer import GIVE_UP_AFTER
 from queues.states import UNDELIVERED, DeliveryStatus, Disabled
 from queues.transactions import database_now, writer
@@ -45,8 +45,20 @@ JITTER = 0.1
 PATIENCE = timedelta(days=3)
 """An endpoint that has failed so long is switched off."""
 
+QUICK = 2000
+"""An endpoint whose last answer took more milliseconds waits with those that failed, lest it hold up the others."""
+
+REST_SHARE, REST_MAX = 0.1, timedelta(seconds=30)
+"""Between two tries an endpoint that keeps failing rests for this share of the time it has failed, at most so long.
+
+Else one that refuses at once would be tried, for the sake of all that waits for it, as fast as we can.
+"""
+
+ASKED_MAX, ASKED_REST_MAX = timedelta(hours=24), timedelta(minutes=5)
+"""How long Retry-After may put off a delivery, and, with 429 or 503, all of its endpoint's."""
+
 BATCH = 500
-GONE = 410
+TOO_MANY, UNAVAILABLE, GONE = 429, 503, 410
 
 
 @dataclass(frozen=True)
@@ -81,31 +93,41 @@ class Outcome:
     def delivered(self) -> bool:
         return self.status_code is not None and 200 <= self.status_code < 300
 
+    @property
+    def proves(self) -> bool:
+        """Whether it shows that its endpoint answers well."""
+        return self.delivered and self.milliseconds <= QUICK
+
 
 def due(*, proven: bool, besides: Collection[int] = (), limit: int, now: datetime | None = None) -> list[int]:
-    """Endpoints for which something is due: the `proven` ones by how long it waits, the others in turn.
+    """Endpoints for which something is due, `proven` ones or the others, in turn.
 
-    In turn: one that is new, or was tried longest ago, comes first, so many that hang keep none from its turn.
+    One that is new, or was tried longest ago, comes first: neither many that hang nor one for which much waits keep
+    another from its turn.
     """
-    waiting = Endpoint.objects.filter(proven=proven, disabled_at__isnull=True, due_at__lte=database_now(now)).exclude(
-        pk__in=besides
-    )
-    order = F("due_at") if proven else F("taken_at").asc(nulls_first=True)
-    return list(waiting.order_by(order).values_list("pk", flat=True)[:limit])
+    moment = database_now(now)
+    waiting = Endpoint.objects.filter(
+        Q(rests_until__isnull=True) | Q(rests_until__lte=moment),
+        proven=proven,
+        disabled_at__isnull=True,
+        due_at__lte=moment,
+    ).exclude(pk__in=besides)
+    in_turn = waiting.order_by(F("taken_at").asc(nulls_first=True), "pk")
+    return list(in_turn.values_list("pk", flat=True)[:limit])
 
 
 @writer
-def claim(*, endpoint_id: int, limit: int, lease: timedelta, now: datetime | None = None) -> list[Claimed]:
-    """Take up to `limit` deliveries of an endpoint that are due, each for one try before the lease ends.
+def claim(*, endpoint_ids: Collection[int], limit: int, lease: timedelta, now: datetime | None = None) -> list[Claimed]:
+    """Take up to `limit` deliveries of each of these endpoints that are due, each for one try before the lease ends.
 
     What nobody tells of until then is due again.
     """
-    endpoint = Endpoint.objects.select_for_update(no_key=True).filter(pk=endpoint_id, disabled_at__isnull=True).first()
-    if endpoint is None:
-        return []
+    locked = _locked(endpoint_ids)
     moment = database_now(now)
-    open_ = Delivery.objects.filter(endpoint=endpoint, status__in=UNDELIVERED)
-    rows = list(open_.filter(next_try_at__lte=moment).order_by("next_try_at", "id")[:limit])
+    endpoints = {pk: one for pk, one in locked.items() if one.disabled_at is None and not _rests(one, moment)}
+    open_ = Delivery.objects.filter(status__in=UNDELIVERED)
+    found = open_.filter(next_try_at__lte=moment).order_by("next_try_at", "id")
+    rows = [row for endpoint in endpoints.values() for row in found.filter(endpoint=endpoint)[:limit]]
     over = [row.pk for row in rows if row.give_up_at <= moment]
     if over:
         open_.filter(pk__in=over).update(status=DeliveryStatus.FAILED, next_try_at=None, ended_at=moment)
@@ -118,22 +140,25 @@ def claim(*, endpoint_id: int, limit: int, lease: timedelta, now: datetime | Non
         tries=F("tries") + 1,
         next_try_at=moment + lease,
     )
-    endpoint.taken_at = moment
-    endpoint.save(update_fields=["taken_at"])
-    _set_due(endpoint)
+    _set_due(endpoints, taken_at=moment)
+    return [_claimed(row, endpoints[row.endpoint_id], moment) for row in rows]
+
+
+def _rests(endpoint: Endpoint, now: datetime) -> bool:
+    return endpoint.rests_until is not None and endpoint.rests_until > now
+
+
+def _claimed(row: Delivery, endpoint: Endpoint, now: datetime) -> Claimed:
     secrets = [endpoint.secret]
-    if endpoint.old_secret_until is not None and endpoint.old_secret_until > moment:
-        secrets.append(endpoint.old_secret)
-    return [
-        Claimed(row.pk, endpoint.pk, endpoint.url, row.headers, tuple(secrets), row.body, row.tries + 1) for row in rows
-    ]
+    if endpoint.old_secret_until is not None and endpoint.old_secret_until > now:
+        secrets += endpoint.old_secret.split()
+    return Claimed(row.pk, endpoint.pk, endpoint.url, row.headers, tuple(secrets), row.body, row.tries + 1)
 
 
-def _set_due(endpoint: Endpoint) -> None:
-    """Bring a locked endpoint's `due_at` in line with what it waits for, and save it."""
-    waiting = Delivery.objects.filter(endpoint=endpoint, status__in=UNDELIVERED).order_by("next_try_at")
-    endpoint.due_at = waiting.values_list("next_try_at", flat=True).first()
-    endpoint.save(update_fields=["due_at"])
+def _set_due(ids: Collection[int], **fields: Any) -> None:
+    """Bring `due_at` of locked endpoints in line with what they wait for, and set `fields` of theirs."""
+    waiting = Delivery.objects.filter(endpoint=OuterRef("pk"), status__in=UNDELIVERED).order_by("next_try_at", "id")
+    Endpoint.objects.filter(pk__in=ids).update(due_at=Subquery(waiting.values("next_try_at")[:1]), **fields)
 
 
 @writer
@@ -144,12 +169,11 @@ def give_back(*, claimed: Sequence[Claimed], now: datetime | None = None) -> Non
     for one in claimed:
         mine = Delivery.objects.filter(pk=one.id, tries=one.fence, status__in=UNDELIVERED)
         mine.update(
-            status=DeliveryStatus.WAITING if one.fence == 1 else DeliveryStatus.RETRY,
-            tries=one.fence - 1,
+            status=Case(When(status=DeliveryStatus.FIRST_TRY, then=Value(DeliveryStatus.WAITING)), default=F("status")),
+            tries=F("tries") - 1,
             next_try_at=moment,
         )
-    for endpoint in endpoints.values():
-        _set_due(endpoint)
+    _set_due(endpoints)
 
 
 def _locked(ids: Collection[int]) -> dict[int, Endpoint]:
@@ -161,55 +185,86 @@ def _locked(ids: Collection[int]) -> dict[int, Endpoint]:
 def record(*, outcomes: Sequence[Outcome], now: datetime | None = None) -> None:
     """Write down how tries went: what was delivered, what is tried again and when, what is given up, who is disabled.
 
-    A try that outlasted its lease counts where it succeeded, and is only noted where it failed.
+    A try that outlasted its lease counts where it succeeded, and is only noted where it failed. One from before a
+    replay is only noted. Deliveries that are not there any more are passed by.
     """
     endpoints = _locked({outcome.claimed.endpoint_id for outcome in outcomes})
     moment = database_now(now)
-    rows = Delivery.objects.filter(status__in=UNDELIVERED).in_bulk([outcome.claimed.id for outcome in outcomes])
-    changed = []
-    for outcome in outcomes:
-        endpoint, row = endpoints[outcome.claimed.endpoint_id], rows.get(outcome.claimed.id)
-        _judge(endpoint, outcome, moment)
-        if row is not None and (outcome.delivered or row.tries == outcome.claimed.fence):
-            _move(row, outcome, moment)
-            changed.append(row)
-    Delivery.objects.bulk_update(changed, ["status", "next_try_at", "ended_at"], batch_size=BATCH)
+    found = Delivery.objects.filter(pk__in=[outcome.claimed.id for outcome in outcomes]).defer("body", "headers")
+    rows = {row.pk: row for row in found.order_by("pk").select_for_update(no_key=True)}
+    outcomes = [outcome for outcome in outcomes if outcome.claimed.id in rows]
     DeliveryTry.objects.bulk_create(map(_try, outcomes), ignore_conflicts=True)
-    for endpoint in endpoints.values():
-        _set_due(endpoint)
-        endpoint.save(update_fields=["proven", "failing_since", "disabled_at", "disabled_reason", "told_at"])
+    _judge(endpoints, outcomes, moment)
+    delivered, failed = set(), {}
+    for outcome in outcomes:
+        row = rows[outcome.claimed.id]
+        if outcome.claimed.fence <= row.tries_before or row.status == DeliveryStatus.FINISHED:
+            continue
+        if outcome.delivered:
+            delivered.add(row.pk)
+        elif row.status in UNDELIVERED and row.tries == outcome.claimed.fence:
+            failed[row.pk] = outcome
+    Delivery.objects.filter(pk__in=delivered).update(status=DeliveryStatus.FINISHED, next_try_at=None, ended_at=moment)
+    _again_or_never([(rows[pk], outcome) for pk, outcome in failed.items() if pk not in delivered], moment)
+    _set_due(endpoints)
 
 
-def _judge(endpoint: Endpoint, outcome: Outcome, now: datetime) -> None:
-    """What one try says of its endpoint."""
-    endpoint.proven = outcome.delivered
-    if outcome.delivered:
-        endpoint.failing_since = None
-        return
+def _judge(endpoints: dict[int, Endpoint], outcomes: Sequence[Outcome], now: datetime) -> None:
+    """What tries say of their endpoints."""
+    judged = ["proven", "failing_since", "disabled_at", "disabled_reason", "told_at", "rests_until"]
+    before = {pk: [getattr(endpoint, name) for name in judged] for pk, endpoint in endpoints.items()}
+    for outcome in outcomes:
+        endpoint = endpoints[outcome.claimed.endpoint_id]
+        endpoint.proven = outcome.proves
+        if outcome.delivered:
+            endpoint.failing_since = None
+        else:
+            _blame(endpoint, outcome, now)
+    changed = [one for pk, one in endpoints.items() if [getattr(one, name) for name in judged] != before[pk]]
+    Endpoint.objects.bulk_update(changed, judged)
+
+
+def _blame(endpoint: Endpoint, outcome: Outcome, now: datetime) -> None:
+    """What a failed try says of its endpoint."""
     endpoint.failing_since = endpoint.failing_since or now
-    if endpoint.disabled_at is None and outcome.status_code == GONE:
+    failing = now - endpoint.failing_since
+    rest = min(failing * REST_SHARE, REST_MAX)
+    if outcome.retry_after is not None and outcome.status_code in (TOO_MANY, UNAVAILABLE):
+        rest = max(rest, _at_most(outcome.retry_after, ASKED_REST_MAX))
+    endpoint.rests_until = max(endpoint.rests_until or now, now + rest)
+    if endpoint.disabled_at is not None:
+        return
+    if outcome.status_code == GONE:
         endpoint.disabled_at, endpoint.disabled_reason, endpoint.told_at = now, Disabled.GONE, None
-    elif endpoint.disabled_at is None and now - endpoint.failing_since >= PATIENCE:
+    elif failing >= PATIENCE:
         endpoint.disabled_at, endpoint.disabled_reason, endpoint.told_at = now, Disabled.FAILING, None
 
 
-def _move(row: Delivery, outcome: Outcome, now: datetime) -> None:
-    """What becomes of a delivery after a try."""
-    again = None if outcome.delivered or outcome.status_code == GONE else _next_try(row, outcome.retry_after, now)
-    if again is not None:
-        row.status, row.next_try_at = DeliveryStatus.RETRY, again
-        return
-    row.status = DeliveryStatus.FINISHED if outcome.delivered else DeliveryStatus.FAILED
-    row.next_try_at, row.ended_at = None, now
+def _at_most(seconds: float, limit: timedelta) -> timedelta:
+    return timedelta(seconds=min(seconds, limit.total_seconds()))
 
 
-def _next_try(row: Delivery, retry_after: float | None, now: datetime) -> datetime | None:
-    failed = row.tries - row.tries_before
+def _again_or_never(failed: Sequence[tuple[Delivery, Outcome]], now: datetime) -> None:
+    """Set when failed deliveries are tried again, or that they are not."""
+    noted = DeliveryTry.objects.filter(
+        delivery__in=[row.pk for row, _outcome in failed], number__gt=F("delivery__tries_before")
+    )
+    # What was taken and never tried, by a courier that was killed, used up none of the tries.
+    tried = dict(noted.values_list("delivery").annotate(Count("pk")).order_by())
+    for row, outcome in failed:
+        again = None if outcome.status_code == GONE else _next_try(row, tried[row.pk], outcome.retry_after, now)
+        row.status = DeliveryStatus.FAILED if again is None else DeliveryStatus.RETRY
+        row.next_try_at, row.ended_at = again, now if again is None else None
+    Delivery.objects.bulk_update([row for row, _outcome in failed], ["status", "next_try_at", "ended_at"])
+
+
+def _next_try(row: Delivery, failed: int, retry_after: float | None, now: datetime) -> datetime | None:
+    """When a delivery that failed so often is tried again; None for never."""
     if failed > len(RETRIES):
         return None
     wait = RETRIES[failed - 1] * random.uniform(1, 1 + JITTER)
     if retry_after is not None:
-        wait = max(wait, timedelta(seconds=min(retry_after, GIVE_UP_AFTER.total_seconds())))
+        wait = max(wait, _at_most(retry_after, ASKED_MAX))
     again = now + wait
     return again if again < row.give_up_at else None
 
@@ -222,13 +277,13 @@ def _try(outcome: Outcome) -> DeliveryTry:
         milliseconds=outcome.milliseconds,
         status_code=outcome.status_code,
         excerpt=outcome.excerpt[:EXCERPT_LENGTH],
-        error=outcome.error[:300],
+        error=outcome.error[:ERROR_LENGTH],
     )
 
 
 @writer
 def replay(*, delivery_id: int, now: datetime | None = None) -> Delivery:
-    """Send a delivery that has ended once more: the same id and body, with all its retries before it.
+    """Send a delivery that has ended once more, at once: the same id and body, with all its retries before it.
 
     Raises Delivery.DoesNotExist, DeliveryOpen, EndpointDisabled.
     """
@@ -237,13 +292,15 @@ def replay(*, delivery_id: int, now: datetime | None = None) -> Delivery:
     if endpoint.disabled_at is not None:
         raise EndpointDisabled(_("The endpoint %(url)s is disabled; switch it on first.") % {"url": endpoint.url})
     ended = Delivery.objects.exclude(status__in=UNDELIVERED).filter(pk=delivery_id)
-    if not _again(ended, database_now(now)):
+    replayed = _replay(ended, database_now(now))
+    delivery = Delivery.objects.select_related("endpoint").get(pk=delivery_id)
+    if not replayed:
         raise DeliveryOpen(_("Delivery %(id)s is still on its way.") % {"id": delivery_id})
-    _set_due(endpoint)
-    return Delivery.objects.select_related("endpoint").get(pk=delivery_id)
+    _set_due([endpoint_id], rests_until=None)
+    return delivery
 
 
-def _again(ended: QuerySet[Delivery], now: datetime) -> int:
+def _replay(ended: QuerySet[Delivery], now: datetime) -> int:
     return ended.update(
         status=DeliveryStatus.RETRY,
         tries_before=F("tries"),
@@ -251,6 +308,12 @@ def _again(ended: QuerySet[Delivery], now: datetime) -> int:
         give_up_at=now + GIVE_UP_AFTER,
         ended_at=None,
     )
+
+
+def given_up_since(*, since: datetime, among: QuerySet[Delivery] | None = None) -> QuerySet[Delivery]:
+    """Deliveries that were given up since a time, of endpoints that are not disabled; `among` narrows them."""
+    given_up = Q(status=DeliveryStatus.FAILED, ended_at__gte=since)
+    return (Delivery.objects.all() if among is None else among).filter(given_up, endpoint__disabled_at__isnull=True)
 
 
 @writer
@@ -265,17 +328,18 @@ def replay_failed(
 
     `among` narrows them. Call it until it is 0.
     """
-    failed = (Delivery.objects.all() if among is None else among).filter(
-        status=DeliveryStatus.FAILED, ended_at__gte=since, endpoint__disabled_at__isnull=True
-    )
+    wanted = given_up_since(since=since, among=among)
+    # Endpoint by endpoint, as the index has them: what others have failed is read again with no batch.
+    some = Endpoint.objects.filter(Exists(wanted.filter(endpoint=OuterRef("pk"))), disabled_at__isnull=True)
+    chosen = wanted.filter(endpoint__in=list(some.order_by("pk").values_list("pk", flat=True)[:limit]))
     found: dict[int, list[int]] = defaultdict(list)
-    for pk, endpoint_id in failed.order_by("ended_at").values_list("pk", "endpoint_id")[:limit]:
+    for pk, endpoint_id in chosen.order_by("endpoint", "ended_at").values_list("pk", "endpoint_id")[:limit]:
         found[endpoint_id].append(pk)
     moment, count = database_now(now), 0
-    for endpoint in _locked(found).values():
-        rows = Delivery.objects.filter(pk__in=found[endpoint.pk], status=DeliveryStatus.FAILED)
-        count += _again(rows, moment)
-        _set_due(endpoint)
+    enabled = [pk for pk, endpoint in _locked(found).items() if endpoint.disabled_at is None]
+    for pk in enabled:
+        count += _replay(Delivery.objects.filter(pk__in=found[pk], status=DeliveryStatus.FAILED), moment)
+    _set_due(enabled)
     return count
 
 
@@ -288,20 +352,23 @@ def give_up(*, limit: int = BATCH, now: datetime | None = None) -> int:
     for pk, endpoint_id in over.values_list("pk", "endpoint_id")[:limit]:
         found[endpoint_id].append(pk)
     count = 0
-    for endpoint in _locked(found).values():
-        rows = Delivery.objects.filter(pk__in=found[endpoint.pk], status__in=UNDELIVERED, give_up_at__lte=moment)
+    for pk in _locked(found):
+        rows = Delivery.objects.filter(pk__in=found[pk], status__in=UNDELIVERED, give_up_at__lte=moment)
         count += rows.update(status=DeliveryStatus.FAILED, next_try_at=None, ended_at=moment)
-        _set_due(endpoint)
+    _set_due(found)
     return count
 
 
 @writer
 def purge(*, limit: int = BATCH, now: datetime | None = None) -> int:
-    """Delete up to `limit` deliveries that ended longer ago than they are kept, with their tries; how many it was."""
+    """Delete up to `limit` deliveries that ended longer ago than they are kept, with their tries; how many it was.
+
+    One that is being replayed is passed by; a replay that comes later finds it gone.
+    """
     old = database_now(now) - timedelta(days=conf.deliveries_kept_days())
-    ended = Delivery.objects.filter(ended_at__lt=old).order_by("ended_at")
+    ended = Delivery.objects.filter(ended_at__lt=old).order_by("ended_at").select_for_update(skip_locked=True)
     ids = list(ended.values_list("pk", flat=True)[:limit])
     database: Any = router.db_for_write(Delivery)
     DeliveryTry.objects.filter(delivery__in=ids)._raw_delete(database)
-    # Asked again: one that was replayed meanwhile is on its way.
-    return Delivery.objects.filter(pk__in=ids, ended_at__lt=old)._raw_delete(database)
+    Delivery.objects.filter(pk__in=ids)._raw_delete(database)
+    return len(ids)

@@ -45,6 +45,13 @@ QUEUES = "tests/queues/test_guards.py::"
 RACES = "tests/assignments/test_races.py::"
 ORDER = "tests/assignments/test_order.py::"
 ROLL_UP = "tests/assignments/test_roll_up.py::"
+SEQUENCE = "tests/queues/test_sequence.py::"
+FEED = "tests/queues/test_feed.py::"
+AT_ONCE = "tests/api/test_notify_at_once.py::"
+DELIVER = "tests/queues/test_deliver.py::"
+SEND = "tests/queues/test_send.py::"
+
+ONCE_FOR_SITE = 'fields=("endpoint",), name="notification_once_for_site"'
 
 
 @dataclass(frozen=True)
@@ -477,10 +484,211 @@ TABLE: Sequence[Guard] = [
         (f"{ROLL_UP}test_what_was_committed_much_too_late_is_counted_a_day_later",),
     ),
     Guard(
+        "the feed keeps the order of a task",
+        "the question for earlier ones",
+        (Edit("queues/sequencer.py", "if _pass_by_earlier(events):", "if False:"),),
+        (
+            f"{SEQUENCE}test_an_event_comes_after_those_of_its_task_that_were_late",
+            f"{SEQUENCE}test_an_event_comes_after_those_of_its_queue_that_were_late",
+        ),
+    ),
+    Guard(
+        "one gives places at a time",
+        "the lock of the feed's mark",
+        (
+            Edit(
+                "queues/sequencer.py",
+                "FeedMark.objects.select_for_update(no_key=True, skip_locked=True).first()",
+                "FeedMark.objects.first()",
+            ),
+        ),
+        (f"{SEQUENCE}test_several_sequencers_give_no_place_twice_and_leave_no_gap",),
+        backend="postgres",
+    ),
+    Guard(
+        "a purge is never passed over in silence",
+        "the question after the look",
+        (
+            Edit(
+                "queues/feed.py",
+                "    purged_to = _purged_to()\n    if start <",
+                "    purged_to = feed.purged_to\n    if start <",
+            ),
+        ),
+        (f"{FEED}test_what_is_purged_while_one_looks_is_not_passed_over_in_silence",),
+    ),
+    Guard(
+        "hours are not made of what was purged meanwhile",
+        "the question at the end",
+        (
+            Edit(
+                "assignments/rollup.py",
+                "    _require_whole(start)\n    if until is not None:",
+                "    if until is not None:",
+            ),
+        ),
+        (f"{ROLL_UP}test_what_is_purged_while_hours_are_made_anew_changes_none",),
+    ),
+    Guard(
         "a lapsed lease is no work",
         "the cut at the lease's end",
         (Edit("assignments/rollup.py", "end if expiry is None else min(end, expiry)", "end"),),
         (f"{ROLL_UP}test_a_lease_that_lapsed_is_no_work_until_it_is_swept",),
+    ),
+    # Settings of who is told.
+    Guard(
+        "a webhook's task is held while its setting is made",
+        "the lock of the task",
+        (Edit("queues/notifications.py", 'Task.objects.locked().only("status")', 'Task.objects.only("status")'),),
+        (f"{AT_ONCE}test_a_setting_that_was_made_is_told_how_its_task_ended",),
+    ),
+    Guard(
+        "a webhook's address is looked up before the transaction",
+        "the preparation outside of it",
+        (
+            Edit(
+                "queues/api/base.py",
+                "            self.prepare(request, *args, **kwargs)\n            return carry_out()",
+                "            return carry_out()",
+            ),
+            Edit(
+                "queues/api/base.py",
+                "            response = handler(request, *args, **kwargs)\n",
+                "            self.prepare(request, *args, **kwargs)\n"
+                "            response = handler(request, *args, **kwargs)\n",
+            ),
+        ),
+        ("tests/api/test_notify_inline.py::test_the_network_is_asked_outside_the_transaction",),
+        "sqlite",
+    ),
+    Guard(
+        "a webhook's secret is in no kept answer",
+        "the answer that is kept instead",
+        (Edit("queues/api/views/tasks.py", "new_tasks(made, secrets=False)", "new_tasks(made, secrets=True)"),),
+        (
+            "tests/api/test_notify.py::test_the_secret_is_kept_nowhere_in_clear_and_in_no_later_answer",
+            "tests/api/test_notify_inline.py::test_a_repeated_request_gets_the_same_answer_but_for_the_secret",
+        ),
+        "sqlite",
+    ),
+    Guard(
+        "a webhook's old secrets go on signing",
+        "the one before the last",
+        (Edit("queues/notifications.py", "before[:OLD_SECRETS_MAX]", "before[:1]"),),
+        (f"{AT_ONCE}test_two_rotations_at_once_leave_every_secret_signing",),
+        "sqlite",
+    ),
+    Guard(
+        "a webhook's owner may see what it tells of",
+        "the question whether they may",
+        (Edit("queues/merging.py", " and may_see(setting):", ":"),),
+        (
+            "tests/queues/test_merging.py::test_a_manager_who_left_is_told_no_more",
+            "tests/queues/test_merging.py::test_a_requester_is_told_of_their_own_task_alone",
+            "tests/queues/test_merging.py::test_who_is_deactivated_is_told_no_more",
+        ),
+        "sqlite",
+    ),
+    Guard(
+        "a webhook stands once in a place",
+        "the constraint notification_once_for_site",
+        (
+            Edit(
+                "queues/models/notification.py",
+                'name="notification_once_for_site", fields=["endpoint"]',
+                'name="notification_once_for_site", fields=["endpoint", "id"]',
+            ),
+            Edit("queues/migrations/0003_events.py", ONCE_FOR_SITE, ONCE_FOR_SITE.replace(",)", ', "id")')),
+        ),
+        (f"{AT_ONCE}test_one_setting_of_the_site_made_at_once_is_made_once",),
+    ),
+    # Deliveries.
+    Guard(
+        "a delivery is taken under its endpoint's lock",
+        "the lock",
+        (
+            Edit(
+                "queues/deliveries.py",
+                "locked = _locked(endpoint_ids)",
+                "locked = Endpoint.objects.in_bulk(list(endpoint_ids))",
+            ),
+        ),
+        (f"{DELIVER}test_two_couriers_at_once_never_take_the_same",),
+    ),
+    Guard(
+        "a delivery's failure counts under its lease only",
+        "the fence",
+        (Edit("queues/deliveries.py", " and row.tries == outcome.claimed.fence:", ":"),),
+        (f"{DELIVER}test_a_late_failure_is_noted_and_changes_nothing_for_who_took_over",),
+        "sqlite",
+    ),
+    Guard(
+        "a delivery's tries of before a replay do not count",
+        "the comparison with tries_before",
+        (Edit("queues/deliveries.py", "outcome.claimed.fence <= row.tries_before or ", ""),),
+        (f"{DELIVER}test_a_try_from_before_a_replay_is_only_noted",),
+        "sqlite",
+    ),
+    Guard(
+        "a delivery is purged whole",
+        "the lock of what is purged",
+        (
+            Edit(
+                "queues/deliveries.py",
+                '.order_by("ended_at").select_for_update(skip_locked=True)',
+                '.order_by("ended_at")',
+            ),
+        ),
+        (f"{DELIVER}test_what_is_being_replayed_is_passed_by_by_the_purge",),
+    ),
+    Guard(
+        "a delivery is replayed once",
+        "the endpoint's lock and the question whether it has ended",
+        (
+            Edit(
+                "queues/deliveries.py",
+                "Delivery.objects.filter(pk__in=found[pk], status=DeliveryStatus.FAILED)",
+                "Delivery.objects.filter(pk__in=found[pk])",
+            ),
+        ),
+        ("tests/queues/test_replay.py::test_two_replays_at_once_replay_each_once",),
+    ),
+    Guard(
+        "a delivery goes to an address that was checked",
+        "the check of what the name led to",
+        (
+            Edit(
+                "queues/posting.py",
+                "in addresses.check_resolved(found, scheme=_scheme.get(), port=port)",
+                "in found",
+            ),
+        ),
+        (f"{SEND}test_a_name_that_leads_elsewhere_the_second_time_reaches_nothing_private",),
+        "sqlite",
+    ),
+    Guard(
+        "a delivery goes to no private address that is written out",
+        "the check of literal addresses",
+        (Edit("queues/posting.py", "addresses.check_resolved([literal], scheme=url.scheme, port=port)", "pass"),),
+        ("tests/queues/test_addresses.py::test_no_spelling_of_this_machine_is_connected_to",),
+        "sqlite",
+    ),
+    Guard(
+        "a delivery follows no redirect",
+        "the client's orders",
+        (Edit("queues/posting.py", ", allow_redirects=False", ""),),
+        (f"{SEND}test_a_redirect_is_not_followed",),
+        "sqlite",
+    ),
+    Guard(
+        "a delivery to an endpoint that keeps failing rests",
+        "the rest",
+        (Edit("queues/deliveries.py", "rest = min(failing * REST_SHARE, REST_MAX)", "rest = timedelta(0)"),),
+        (
+            f"{DELIVER}test_an_endpoint_that_keeps_failing_rests_between_its_tries",
+            f"{SEND}test_much_that_waits_for_a_dead_endpoint_is_not_tried_all_the_time",
+        ),
+        "sqlite",
     ),
 ]
 

@@ -25,7 +25,7 @@ PER_ENDPOINT = 2
 UNPROVEN_SLOTS = 24
 """How many tries go at once to endpoints that did not answer well the last time, or never yet; to each of them one."""
 
-HAND = 16
+HAND = 64
 """How many deliveries of a proven endpoint are taken at once; of another it is one."""
 
 LOW = HAND // 2
@@ -34,11 +34,11 @@ LOW = HAND // 2
 CLAIMED = 8
 """Of how many endpoints hands are taken in one transaction: it holds them locked, and each costs a journey less."""
 
-HELD_MAX = 4 * SLOTS
+HELD_MAX = 16 * SLOTS
 """When so many deliveries are taken and not tried yet, no more are."""
 
-LEEWAY = 10
-"""Seconds by which a lease is longer than what was taken under it may need once it is begun."""
+LEEWAY, SLOW = 10, 4
+"""A lease lasts so many seconds, and so many times as long as a try may take."""
 
 TICK = 0.25
 """Seconds between two looks for what is due, where nobody wakes the sender: retries and replays."""
@@ -147,17 +147,16 @@ class Sender:
         for some in (due[place : place + CLAIMED] for place in range(0, len(due), CLAIMED)):
             if proven and self._held() >= HELD_MAX:
                 break
-            lease = self._lease(hand)
+            lease = self._lease()
             ends = asyncio.get_running_loop().time() + lease.total_seconds()
             for one in await self.database.ask(deliveries.claim, endpoint_ids=some, limit=hand, lease=lease):
                 self.lanes.setdefault(one.endpoint_id, Lane(proven)).waiting.append((one, ends))
             self._start()
 
     @staticmethod
-    def _lease(hand: int) -> timedelta:
-        """Long enough for so many, two at a time, if half of them take as long as they may; at least for one."""
-        turns = max(1, hand / PER_ENDPOINT / 2)
-        return timedelta(seconds=LEEWAY + conf.webhook_seconds() * turns)
+    def _lease() -> timedelta:
+        """Long enough for some that take as long as they may; what is left of a hand at its end is given back."""
+        return timedelta(seconds=LEEWAY + SLOW * conf.webhook_seconds())
 
     def _start(self) -> None:
         """Start tries as long as there are slots: in turn, the lane that was served longest ago first."""

@@ -106,7 +106,7 @@ def remake(*, since: datetime, now: datetime | None = None) -> Iterator[datetime
     mark = as_of()
     if mark is not None:
         for start, stop in _steps(hour_of(since), hour_of(mark) + HOUR):
-            _require_whole(start)
+            require_whole(start)
             _make(start=start, stop=stop, moment=database_now(now), patient=True)
             yield stop
 
@@ -117,8 +117,8 @@ def first_whole_hour() -> datetime:
     return EVER if purged is None else hour_of(purged + ABSENCE) + HOUR
 
 
-def _require_whole(start: datetime) -> None:
-    """Raise InvalidInput unless all events are there from which the hours from `start` on are made."""
+def require_whole(start: datetime) -> None:
+    """Raises InvalidInput unless all events are there from which the hours from `start` on are made."""
     whole = first_whole_hour()
     if start < whole:
         raise InvalidInput.at(
@@ -155,7 +155,7 @@ def _make(
         _replace(rows, start=start, stop=stop, low=low, high=high)
         low = high or low
     # Asked last: what was purged meanwhile, some of these hours may have been made without.
-    _require_whole(start)
+    require_whole(start)
     if until is not None:
         MetricsMark.objects.filter(as_of__lt=until).update(as_of=until)
     return True

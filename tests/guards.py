@@ -523,7 +523,7 @@ TABLE: Sequence[Guard] = [
         (
             Edit(
                 "assignments/rollup.py",
-                "    _require_whole(start)\n    if until is not None:",
+                "    require_whole(start)\n    if until is not None:",
                 "    if until is not None:",
             ),
         ),

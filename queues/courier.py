@@ -11,7 +11,7 @@ from django.db import Error
 
 from queues import feed, pushes
 from queues.beside import DatabaseThread
-from queues.models import FeedEntry
+from queues.models import Event, FeedEntry
 from queues.pushes import Push
 from queues.sender import PAUSE, Sender
 from queues.sequencer import BATCH, outlook
@@ -49,41 +49,38 @@ class Courier:
     async def _follow(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                grew, told = await self.database.ask(self._look)
+                grew = await self._move_on()
             except Exception as fault:
                 reason = "the database does not answer" if isinstance(fault, Error) else "a fault of ours"
                 logger.exception("Events wait: %s.", reason)
                 await asyncio.sleep(PAUSE)
                 continue
-            if grew:
-                self.sender.wake()
-            if told:
-                self.untold += told
-                self.news.set()
             if not grew:
                 await asyncio.sleep(TICK)
         await self.database.close()
 
-    def _look(self) -> tuple[bool, list[Push]]:
-        """Sequence what is there; whether the feed has grown, by whomever, and what to push."""
+    async def _move_on(self) -> bool:
+        """Sequence what is there, have it sent and told; whether the feed has grown, by whomever."""
         if self.told is None:
-            self.told = feed.mark().position
-        done = outlook.keep_up()
+            self.told = (await self.database.ask(feed.mark)).position
+        done = await self.database.ask(outlook.keep_up)
+        if done.count:
+            # Before it is found out whom to tell: that takes as long again.
+            self.sender.wake()
+        fresh = await self.database.ask(self._fresh)
+        if fresh:
+            self.sender.wake()
+            self.untold += await self.database.ask(_pushes, fresh)
+            self.news.set()
+        return bool(done.count or fresh)
+
+    def _fresh(self) -> list[Event]:
+        """What has come into the feed and was not told of yet."""
         entries = FeedEntry.objects.filter(position__gt=self.told).select_related("event").order_by("position")
         fresh = list(entries[:BATCH])
         if fresh:
             self.told = fresh[-1].position
-        return bool(fresh) or bool(done.count), self._pushes(fresh)
-
-    @staticmethod
-    def _pushes(fresh: Sequence[FeedEntry]) -> list[Push]:
-        try:
-            return pushes.of([entry.event for entry in fresh]) if fresh else []
-        except Error:
-            raise
-        except Exception:
-            logger.exception("What to tell open sockets could not be found out.")
-            return []
+        return [entry.event for entry in fresh]
 
     async def _speak(self) -> None:
         """Bring pushes to the sockets, beside the rest: a broker that hangs holds up nothing else."""
@@ -97,3 +94,13 @@ class Courier:
             except Exception:
                 # Sockets look for themselves now and then; nothing is lost with a push.
                 logger.exception("Open sockets could not be told.")
+
+
+def _pushes(events: Sequence[Event]) -> list[Push]:
+    try:
+        return pushes.of(events)
+    except Error:
+        raise
+    except Exception:
+        logger.exception("What to tell open sockets could not be found out.")
+        return []

@@ -6,6 +6,8 @@ import { say } from "./texts.js";
 
 /** Reviewers who wait for the same task do not ask for it all at once; this is in ms. */
 const SPREAD = 300;
+/** Nor do all who work in a queue, when it was changed, fetch the page at once. */
+const CHANGE_SPREAD = 2000;
 /** One who has just asked in vain asks again after so long at the earliest. */
 const SOON_AGAIN = 1000;
 /** A session that the socket did not know but the page does is tried again after so long. */
@@ -36,6 +38,8 @@ export class Pushes {
   stop() {
     clearTimeout(this.planned);
     this.planned = null;
+    clearTimeout(this.changing);
+    this.changing = null;
     this.live.stop();
   }
 
@@ -55,8 +59,7 @@ export class Pushes {
         this.#askSoon();
         break;
       case "queue.changed":
-        this.live.look();
-        this.#renewInstructions();
+        this.#changedSoon();
         break;
       case "assignment.lapsing":
         if (bench.current?.id === message.assignment) this.#check().then(() => bench.lapsing(message.assignment));
@@ -103,6 +106,14 @@ export class Pushes {
     if (this.bench.stage.state !== "empty") return;
     this.askedAt = performance.now();
     this.bench.look({ quiet: true });
+  }
+
+  #changedSoon() {
+    this.changing ??= setTimeout(() => {
+      this.changing = null;
+      this.live.look();
+      this.#renewInstructions();
+    }, Math.random() * CHANGE_SPREAD);
   }
 
   /** What has become of the task in hand? Nothing is done while its answer is under way: that brings the reply. */

@@ -11,7 +11,8 @@ BROWSER_STAMP := $(VENV)/.browser-libraries
 
 # What `make check` sets to judge the settings as production would have them; nothing is connected to.
 PRODUCTION := DATABASE_URL=postgres://db.example/crowdsite REDIS_URL=redis://db.example HTTPS=1 \
-  ALLOWED_HOSTS=crowdsite.example SECRET_KEY=$$(head -c 64 /dev/urandom | base64 | tr -d '\n')
+  ALLOWED_HOSTS=crowdsite.example SECRET_KEY=$$(head -c 64 /dev/urandom | base64 | tr -d '\n') \
+  CROWDSITE_ENCRYPTION_KEYS=$$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')
 
 .DEFAULT_GOAL := help
 .PHONY: help install libraries run test bench sweep screenshots soak guards check format requirements wheel clean

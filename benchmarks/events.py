@@ -66,6 +66,7 @@ class Place:
 
     url: str
     outbox: Outbox
+    sockets: str
     listening: Sockets | None = None
 
 
@@ -219,17 +220,15 @@ def pushed(world: World, place: Place) -> dict[str, float]:
     }
 
 
-def repeat(world: World, quiet: Place, dead: Place, parts: Sequence[str]) -> list[Figures]:
-    """Measure everything, in turn, so often."""
+def repeat(world: World, quiet: Place, dead: Place, parts: Sequence[str], repetitions: list[Figures]) -> None:
+    """Measure these parts in turn, so often as there are `repetitions`, and put into each what was found."""
     measures = {"throughput": throughput, "latency": latency, "sockets": pushed}
     conditions: list[tuple[str, Place, list[int]]] = [
         (QUIET, quiet, []),
         (DEAD, dead, [world.dead]),
         (HANG, quiet, world.hanging),
     ]
-    repetitions = []
-    for number in range(REPETITIONS):
-        figures: Figures = defaultdict(dict)
+    for number, figures in enumerate(repetitions):
         if "throughput" in parts:
             _keep(figures, "throughput", ALONE, throughput_alone(world))
         turn = number % len(conditions)
@@ -237,8 +236,6 @@ def repeat(world: World, quiet: Place, dead: Place, parts: Sequence[str]) -> lis
             with beside(place, besides):
                 for part in parts:
                     _keep(figures, part, condition, measures[part](world, place))
-        repetitions.append(figures)
-    return repetitions
 
 
 def _keep(figures: Figures, part: str, condition: str, found: dict[str, float]) -> None:
@@ -283,9 +280,14 @@ def main() -> None:
 
         django.setup()
         world = fill(stack)
-        quiet, dead = serve(stack, folder, database, redis, given, world, listen="sockets" in parts)
+        quiet, dead = serve(stack, folder, database, redis, given, world)
         print(f"Prepared in {time.monotonic() - begin:.0f} s", flush=True)
-        repetitions = repeat(world, quiet, dead, parts)
+        repetitions: list[Figures] = [defaultdict(dict) for _repetition in range(REPETITIONS)]
+        repeat(world, quiet, dead, [part for part in parts if part != "sockets"], repetitions)
+        if "sockets" in parts:
+            for place in (quiet, dead):
+                place.listening = stack.enter_context(sockets(place.sockets, world.reviewers))
+            repeat(world, quiet, dead, ["sockets"], repetitions)
         ((version,),) = quiet.outbox.execute("SHOW server_version")
     report = tell(repetitions, version.split()[0])
     print("\n" + report + f"\nTook {time.monotonic() - begin:.0f} s.")
@@ -352,7 +354,7 @@ def fill(stack: ExitStack) -> World:
 
 
 def serve(
-    stack: ExitStack, folder: Path, database: str, redis: str, given: dict[str, str], world: World, *, listen: bool
+    stack: ExitStack, folder: Path, database: str, redis: str, given: dict[str, str], world: World
 ) -> tuple[Place, Place]:
     """Serve the database and a copy of it, which gets the rows for the dead endpoint."""
     from tests.site.serving import serving
@@ -374,11 +376,8 @@ def serve(
         where = {"DATABASE_URL": (database, burdened)[number], "REDIS_URL": f"{redis.rsplit('/', 1)[0]}/{number}"}
         site = stack.enter_context(serving(own, **given, **where))
         site.wait_until_ready()
-        place = Place(site.url, outbox)
-        if listen:
-            address = f"ws://127.0.0.1:{site.given['WS_PORT']}/ws/queues/{world.listened.name}/"
-            place.listening = stack.enter_context(sockets(address, world.reviewers))
-        places.append(place)
+        address = f"ws://127.0.0.1:{site.given['WS_PORT']}/ws/queues/{world.listened.name}/"
+        places.append(Place(site.url, outbox, address))
     return places[0], places[1]
 
 

@@ -117,11 +117,12 @@ def test_who_reviews_one_topic_does_not_hear_of_another(site, digits):
 
 
 def test_work_in_a_paused_queue_is_not_told(site, digits):
-    administration.update_queue(queue_id=digits.pk, changes={"is_paused": True})
     with site.of("alice", DIGITS) as alice:
+        administration.update_queue(queue_id=digits.pk, changes={"is_paused": True})
+        assert alice.next() == {"type": "queue.changed"}
         cast.post(digits)
         administration.update_queue(queue_id=digits.pk, changes={"alias": "Digits"})
-        assert alice.until("queue.changed")
+        assert alice.next() == {"type": "queue.changed"}
         assert alice.quiet() == []
 
 

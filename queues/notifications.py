@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from queues import addresses, events, vault
+from queues import addresses, conf, events, vault
 from queues.exceptions import (
     EndpointDisabled,
     EndpointEnabled,
@@ -85,7 +85,9 @@ class Made:
 
 
 def faults(draft: NotificationDraft) -> Iterable[tuple[str, str]]:
-    """What is wrong with a draft as far as its text tells: (pointer, sentence) pairs."""
+    """What is wrong with a draft, as far as its text and the settings tell: (pointer, sentence) pairs."""
+    if not conf.encryption_keys():
+        yield "/endpoint", "There is no key to keep its secret with: CROWDSITE_ENCRYPTION_KEYS is not set here."
     try:
         addresses.check_url(draft.endpoint)
     except addresses.RefusedAddress as refused:

@@ -210,6 +210,14 @@ def test_what_is_needed(mia: Caller, digits: Any, missing: str) -> None:
     assert pointers(mia.post("notifications/", given, 400)) == [f"/{missing}"]
 
 
+def test_without_a_key_to_keep_secrets_with_nothing_can_be_set(mia: Caller, digits: Any, settings: Any) -> None:
+    settings.CROWDSITE_ENCRYPTION_KEYS = ()
+    refused = problem(mia.call("POST", "notifications/", of_queue()), 400, "invalid-input")
+    assert pointers(refused) == ["/endpoint"]
+    assert "CROWDSITE_ENCRYPTION_KEYS" in refused["errors"][0]["detail"]
+    assert not Endpoint.objects.exists()
+
+
 def test_headers_of_every_allowed_kind_are_kept_as_they_are(mia: Caller, digits: Any) -> None:
     given = {"Authorization": "Bearer a.b-c", "X-Tab": "a\tb", "!#$%&'*+.^_`|~9": "~", "Cookie": "a=1; b=2"}
     made = mia.post("notifications/", of_queue(headers=given), 201)

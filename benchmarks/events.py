@@ -9,7 +9,6 @@ QUICK=1: a tenth of the rows, fewer repetitions, and nothing is written.
 import asyncio
 import bisect
 import json
-import math
 import os
 import signal
 import statistics
@@ -19,77 +18,39 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import psycopg
 
+from benchmarks.comparison import Figures, Row, shown, table
 from benchmarks.desk import DURABLE
-from benchmarks.figures import machine
-from benchmarks.outbox import HANGING, HANGING_ROWS, Outbox
-from benchmarks.receivers import Alone, Receiver, alone, hanging, receiver
-from benchmarks.sockets import Sockets, sockets
-from tests.servers import free_port, postgresql, valkey
+from benchmarks.figures import machine, percentile
+from benchmarks.outbox import HANGING
+from benchmarks.sockets import sockets
+from benchmarks.world import MANY, QUICK, SOCKETS, WAITING, Place, World, fill, serve
+from tests.servers import postgresql, valkey
 
 REPORT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "events.md"
 BEGIN, END = "<!-- written by the benchmark: begin -->\n", "<!-- written by the benchmark: end -->\n"
-QUICK = os.environ.get("QUICK") == "1"
 PARTS = ("throughput", "latency", "sockets")
 
-REPETITIONS, WAITING = (2, 100_000) if QUICK else (5, 1_000_000)
-MANY, AT_ONCE = 32, 2
+REPETITIONS = 2 if QUICK else 5
+AT_ONCE = 2
 ONE_ROWS, MANY_ROWS = (400, 32) if QUICK else (1000, 64)
 """Deliveries to the one endpoint, and to each of the many."""
 RATE, SECONDS, LIVE = 25, 3 if QUICK else 6, 10
 """Finalizes a second, two events each, for how long, and how many assignments each reviewer holds before."""
-SOCKETS, TASKS, EVERY, PATIENCE = (200, 6, 0.3, 3) if QUICK else (500, 12, 0.3, 3)
-"""Open sockets on one queue, tasks created in it, seconds from one to the next, and seconds in which frames count."""
+TASKS, EVERY, PATIENCE = 6 if QUICK else 12, 0.3, 3
+"""Tasks created for the sockets, seconds from one to the next, and seconds in which frames count."""
 
-SHARE, FIRST_BYTE, FRAME, CHANGE = 0.5, 250, 100, 10
-"""The goals: the share of what the client reaches alone, milliseconds (p99) twice, per cent."""
+SHARE, FIRST_BYTE, FRAME = 0.5, 250, 100
+"""The goals: the share of what the client reaches alone, milliseconds (p99) twice."""
 
 QUIET, DEAD, HANG = "nothing besides", f"{WAITING:,} rows for a dead endpoint", f"{HANGING} endpoints that hang"
 ALONE = "the client alone"
 SITE = {"CROWDSITE_WEBHOOKS_LOOPBACK": "1"}
-
-
-Figures = dict[str, dict[str, float]]
-"""What was measured (`part.figure`) → by what was there besides."""
-
-
-@dataclass
-class Place:
-    """A site that is served, and what is measured at it."""
-
-    url: str
-    outbox: Outbox
-    sockets: str
-    listening: Sockets | None = None
-
-
-@dataclass(frozen=True)
-class World:
-    """What all measures share. Ids and tokens are the same at both sites."""
-
-    receiver: Receiver
-    alone: Alone
-    body: str
-    one: int
-    many: list[int]
-    dead: int
-    hanging: list[int]
-    urls: dict[int, str]
-    program: str
-    reviewers: list[str]
-    big: Any
-    listened: Any
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    return sorted(values)[math.ceil(share * len(values)) - 1]
 
 
 def until(happened: Callable[[], bool], seconds: float = 120) -> None:
@@ -239,7 +200,7 @@ def repeat(world: World, quiet: Place, dead: Place, parts: Sequence[str], repeti
 
 
 def _keep(figures: Figures, part: str, condition: str, found: dict[str, float]) -> None:
-    said = ", ".join(f"{name} {_number(value)}" for name, value in found.items())
+    said = ", ".join(f"{name} {shown(value)}" for name, value in found.items())
     print(f"{part}, {condition}: {said}", flush=True)
     for name, value in found.items():
         figures[f"{part}.{name}"][condition] = value
@@ -297,105 +258,6 @@ def main() -> None:
         REPORT.write_text(f"{before}{BEGIN}\n{report}\n{END}{after}")
 
 
-def fill(stack: ExitStack) -> World:
-    """Fill the database with people, work, and endpoints, and start what these lead to."""
-    from django.contrib.auth import get_user_model
-    from django.core.management import call_command
-    from django.db import connection, transaction
-
-    from benchmarks import crowd
-    from queues import administration, bodies, notifications, tokens
-    from queues.models import Membership, Task
-    from queues.notifications import NotificationDraft
-    from queues.sequencer import message
-    from queues.states import EventType, Level, Role
-    from queues.transactions import database_now
-
-    call_command("migrate", verbosity=0)
-    print("Filling people and work …", flush=True)
-    made = crowd.fill(tasks=20_000, reviewers=SOCKETS)
-    listened = administration.create_queue(name="listened", actor=made.operator, fields={})
-    people = list(get_user_model()._default_manager.filter(username__startswith="reviewer").order_by("pk"))
-    now = database_now()
-    Membership.objects.bulk_create(
-        [Membership(queue=listened, user=user, role=Role.REVIEWER, created_at=now) for user in people]
-    )
-    with transaction.atomic():
-        reviewers = [tokens.issue(user=user, name="bench")[1] for user in people]
-    finished = Task.objects.filter(queue=made.big, status="FINISHED")[0]
-    shown = bodies.render("task", [finished.pk])[finished.pk]
-    takes, hangs = stack.enter_context(receiver()), stack.enter_context(hanging())
-    draft = NotificationDraft(endpoint=takes.url + "told", events_to_notify=(EventType.TASK_FINISHED,))
-    notifications.create(level=Level.QUEUE, draft=draft, owner=made.operator, queue=made.big)
-    urls = [
-        *(f"{takes.url}{number}" for number in range(MANY + 1)),
-        f"http://127.0.0.1:{free_port()}/dead",
-        *(f"{hangs}{number}" for number in range(HANGING)),
-    ]
-    with transaction.atomic():
-        endpoints = {notifications.endpoint_of(owner=made.operator, url=url, now=now)[0].pk: url for url in urls}
-    ids = list(endpoints)
-    world = World(
-        receiver=takes,
-        alone=stack.enter_context(alone()),
-        body=message(EventType.TASK_FINISHED, {**shown, "sequence": 3}, at=now),
-        one=ids[0],
-        many=ids[1 : MANY + 1],
-        dead=ids[MANY + 1],
-        hanging=ids[MANY + 2 :],
-        urls=endpoints,
-        program=tokens.issue(user=made.operator, name="bench")[1],
-        reviewers=reviewers,
-        big=made.big,
-        listened=listened,
-    )
-    connection.close()
-    return world
-
-
-def serve(
-    stack: ExitStack, folder: Path, database: str, redis: str, given: dict[str, str], world: World
-) -> tuple[Place, Place]:
-    """Serve the database and a copy of it, which gets the rows for the dead endpoint."""
-    from tests.site.serving import serving
-
-    burdened = database.rsplit("/", 1)[0] + "/burdened"
-    with psycopg.connect(burdened.rsplit("/", 1)[0] + "/template1", autocommit=True) as server:
-        server.execute("CREATE DATABASE burdened TEMPLATE postgres")
-    row = {"queue": world.big.pk, "task": 1, "body": world.body}
-    quiet, dead = (Outbox(url, **row) for url in (database, burdened))
-    print(f"Filling {WAITING:,} deliveries …", flush=True)
-    dead.fill([world.dead], WAITING)
-    quiet.fill(world.hanging, HANGING_ROWS)
-    places = []
-    for number, outbox in enumerate((quiet, dead)):
-        outbox.stop([world.dead, *world.hanging])
-        outbox.settle()
-        own = folder / str(number)
-        own.mkdir()
-        where = {"DATABASE_URL": (database, burdened)[number], "REDIS_URL": f"{redis.rsplit('/', 1)[0]}/{number}"}
-        site = stack.enter_context(serving(own, **given, **where))
-        site.wait_until_ready()
-        address = f"ws://127.0.0.1:{site.given['WS_PORT']}/ws/queues/{world.listened.name}/"
-        places.append(Place(site.url, outbox, address))
-    return places[0], places[1]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A figure of the report, in which condition it is good: at least `goal`, or at most."""
-
-    figure: str
-    what: str
-    unit: str
-    goal: float | None = None
-    at_least: bool = False
-    compared: bool = True
-
-    def met(self, value: float) -> bool:
-        return self.goal is None or (value >= self.goal if self.at_least else value <= self.goal)
-
-
 OF_ALONE = "their share of what the client reaches alone"
 ROWS = (
     Row("throughput.one", f"deliveries to one endpoint, {AT_ONCE} at once", "/s"),
@@ -425,40 +287,13 @@ def tell(repetitions: list[Figures], version: str) -> str:
                 one[f"throughput.{name} share"] = {
                     condition: rates[condition] / rates[ALONE] for condition in (QUIET, DEAD, HANG)
                 }
-    head = f"| what | {QUIET} | goal | | {DEAD} | {HANG} |\n|---|---:|---:|---|---:|---:|"
-    rows = [_row(row, repetitions) for row in ROWS if row.figure in repetitions[0]]
     return f"""Measured on {datetime.now(UTC):%Y-%m-%d}: {machine(version)}
 Medians of {REPETITIONS} repetitions, the least and the most in brackets; changes are medians of those within each.
 Load average over the last five minutes: {os.getloadavg()[1]:.1f}; the benchmark itself keeps both cores busy.
 {"The client alone: " + ", ".join(alone_) + "." if alone_ else ""}
 
-{chr(10).join([head, *rows])}
+{table(ROWS, repetitions, QUIET, (DEAD, HANG))}
 """
-
-
-def _row(row: Row, repetitions: list[Figures]) -> str:
-    values = [one[row.figure] for one in repetitions]
-    quiet = [one[QUIET] for one in values]
-    cells = [row.what, f"{_number(statistics.median(quiet), row)} ({_number(min(quiet))}–{_number(max(quiet))})"]
-    if row.goal is None:
-        cells += ["", ""]
-    else:
-        met = "within" if row.met(statistics.median(quiet)) else "**missed**"
-        cells += [f"{'≥' if row.at_least else '≤'} {_number(row.goal, row)}", met]
-    for condition in (DEAD, HANG):
-        middle = _number(statistics.median(one[condition] for one in values), row)
-        if not row.compared:
-            cells.append(middle)
-            continue
-        change = 100 * (statistics.median(one[condition] / one[QUIET] for one in values) - 1)
-        worse = -change if row.at_least or row.unit == "/s" else change
-        cells.append(f"{middle} ({'**' if worse > CHANGE else ''}{change:+.0f} %{'**' if worse > CHANGE else ''})")
-    return "| " + " | ".join(cells) + " |"
-
-
-def _number(value: float, row: Row | None = None) -> str:
-    text = f"{value:.0f}" if value >= 10 else f"{value:.2f}"
-    return text + (" " + row.unit if row and row.unit == "ms" else row.unit if row else "")
 
 
 if __name__ == "__main__":

@@ -24,13 +24,18 @@ class Figure:
 
     @property
     def p95(self) -> float:
-        return sorted(self.times)[math.ceil(0.95 * len(self.times)) - 1]
+        return percentile(self.times, 0.95)
 
     @property
     def verdict(self) -> str:
         if self.limit is None:
             return ""
         return "within" if self.p95 <= self.limit else "p95 over" if self.median <= self.limit else "**over**"
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest of the values that at least this share of them does not exceed."""
+    return sorted(values)[math.ceil(share * len(values)) - 1]
 
 
 def timed(function: Callable[[], Any]) -> float:

@@ -11,3 +11,14 @@ class PavilionConfig(AppConfig):
     label = "crowd_pavilion"
     verbose_name = _("Pavilion")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from pavilion import pushes
+        from pavilion.states import EventType
+        from queues import bodies, events
+        from queues.pushes import register
+
+        events.register(EventType)
+        bodies.register("session", "pavilion.api.bodies.sessions")
+        bodies.register("seat", "pavilion.api.bodies.seats")
+        register(pushes.told)

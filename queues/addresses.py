@@ -1,7 +1,7 @@
 """Where webhooks may go: never to what only this machine, or its network, can reach.
 
 Asked when an address is saved and again at each try, for names lead elsewhere tomorrow; what is connected to is the
-very address that was checked (queues.sender).
+very address that was checked (queues.posting).
 """
 
 import ipaddress

@@ -78,7 +78,7 @@ class Claimed:
 class Outcome:
     """How a try went. `status_code` is None where no answer came, and `error` says why.
 
-    `retry_after`: seconds the endpoint asked to wait.
+    `retry_after`: seconds the endpoint asked to wait. `ours`: it was not sent, by a fault of the site's own.
     """
 
     claimed: Claimed
@@ -88,6 +88,7 @@ class Outcome:
     excerpt: str = ""
     error: str = ""
     retry_after: float | None = None
+    ours: bool = False
 
     @property
     def delivered(self) -> bool:
@@ -166,8 +167,12 @@ def give_back(*, claimed: Sequence[Claimed], now: datetime | None = None) -> Non
     """Undo a claim of deliveries that were not tried after all; they are due at once."""
     endpoints = _locked({one.endpoint_id for one in claimed})
     moment = database_now(now)
+    by_fence: dict[int, list[int]] = defaultdict(list)
     for one in claimed:
-        mine = Delivery.objects.filter(pk=one.id, tries=one.fence, status__in=UNDELIVERED)
+        by_fence[one.fence].append(one.id)
+    for fence, ids in by_fence.items():
+        # One that was replayed meanwhile is not of this claim any more.
+        mine = Delivery.objects.filter(pk__in=ids, tries=fence, tries_before__lt=fence, status__in=UNDELIVERED)
         mine.update(
             status=Case(When(status=DeliveryStatus.FIRST_TRY, then=Value(DeliveryStatus.WAITING)), default=F("status")),
             tries=F("tries") - 1,
@@ -218,7 +223,7 @@ def _judge(endpoints: dict[int, Endpoint], outcomes: Sequence[Outcome], now: dat
         endpoint.proven = outcome.proves
         if outcome.delivered:
             endpoint.failing_since = None
-        else:
+        elif not outcome.ours:
             _blame(endpoint, outcome, now)
     changed = [one for pk, one in endpoints.items() if [getattr(one, name) for name in judged] != before[pk]]
     Endpoint.objects.bulk_update(changed, judged)
@@ -332,13 +337,10 @@ def replay_failed(
     # Endpoint by endpoint, as the index has them: what others have failed is read again with no batch.
     some = Endpoint.objects.filter(Exists(wanted.filter(endpoint=OuterRef("pk"))), disabled_at__isnull=True)
     chosen = wanted.filter(endpoint__in=list(some.order_by("pk").values_list("pk", flat=True)[:limit]))
-    found: dict[int, list[int]] = defaultdict(list)
-    for pk, endpoint_id in chosen.order_by("endpoint", "ended_at").values_list("pk", "endpoint_id")[:limit]:
-        found[endpoint_id].append(pk)
-    moment, count = database_now(now), 0
-    enabled = [pk for pk, endpoint in _locked(found).items() if endpoint.disabled_at is None]
-    for pk in enabled:
-        count += _replay(Delivery.objects.filter(pk__in=found[pk], status=DeliveryStatus.FAILED), moment)
+    found = dict(chosen.order_by("endpoint", "ended_at").values_list("pk", "endpoint_id")[:limit])
+    enabled = [pk for pk, endpoint in _locked(set(found.values())).items() if endpoint.disabled_at is None]
+    ids = [pk for pk, endpoint_id in found.items() if endpoint_id in enabled]
+    count = _replay(Delivery.objects.filter(pk__in=ids, status=DeliveryStatus.FAILED), database_now(now))
     _set_due(enabled)
     return count
 
@@ -348,14 +350,11 @@ def give_up(*, limit: int = BATCH, now: datetime | None = None) -> int:
     """End up to `limit` deliveries whose time is over although nobody tried them, for a disabled endpoint; how many."""
     moment = database_now(now)
     over = Delivery.objects.filter(status__in=UNDELIVERED, give_up_at__lte=moment).order_by("give_up_at")
-    found: dict[int, list[int]] = defaultdict(list)
-    for pk, endpoint_id in over.values_list("pk", "endpoint_id")[:limit]:
-        found[endpoint_id].append(pk)
-    count = 0
-    for pk in _locked(found):
-        rows = Delivery.objects.filter(pk__in=found[pk], status__in=UNDELIVERED, give_up_at__lte=moment)
-        count += rows.update(status=DeliveryStatus.FAILED, next_try_at=None, ended_at=moment)
-    _set_due(found)
+    found = dict(over.values_list("pk", "endpoint_id")[:limit])
+    endpoints = _locked(set(found.values()))
+    rows = Delivery.objects.filter(pk__in=found, status__in=UNDELIVERED, give_up_at__lte=moment)
+    count = rows.update(status=DeliveryStatus.FAILED, next_try_at=None, ended_at=moment)
+    _set_due(endpoints)
     return count
 
 

@@ -327,13 +327,13 @@ def rotate(*, endpoint_id: int, now: datetime | None = None) -> str:
 
 
 @writer
-def disable(*, endpoint_id: int, reason: Disabled = Disabled.OPERATOR, now: datetime | None = None) -> Endpoint:
+def disable(*, endpoint_id: int, now: datetime | None = None) -> Endpoint:
     """Send nothing there any more; no new deliveries are written. Raises Endpoint.DoesNotExist, EndpointDisabled."""
     endpoint = _locked_endpoint(endpoint_id)
     if endpoint.disabled_at is not None:
         raise EndpointDisabled(f"The endpoint {endpoint.url} is disabled already.")
-    endpoint.disabled_at, endpoint.disabled_reason = database_now(now), reason
-    endpoint.told_at = endpoint.disabled_at if reason == Disabled.OPERATOR else None
+    endpoint.disabled_at, endpoint.disabled_reason = database_now(now), Disabled.OPERATOR
+    endpoint.told_at = endpoint.disabled_at
     endpoint.save(update_fields=["disabled_at", "disabled_reason", "told_at"])
     return endpoint
 

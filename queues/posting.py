@@ -125,7 +125,7 @@ async def post(session: aiohttp.ClientSession, claimed: Claimed) -> Outcome:
         answer["error"] = _sentence(fault)
     except Exception:
         logger.exception("Delivery %s was not sent.", claimed.id)
-        answer["error"] = "Not sent, by a fault of the site's own; its log says more."
+        answer["error"], answer["ours"] = "Not sent, by a fault of the site's own; its log says more.", True
     if "status_code" in answer:
         # An answer whose head came in time counts, whatever becomes of the rest of it.
         answer.pop("error", None)

@@ -116,7 +116,12 @@ class Sender:
             del self.outcomes[: len(batch)]
         if self.returned:
             back = self.returned[: deliveries.BATCH]
-            await self.database.ask(deliveries.give_back, claimed=back)
+            try:
+                await self.database.ask(deliveries.give_back, claimed=back)
+            except (OperationalError, InterfaceError):
+                raise
+            except Exception:
+                logger.exception("Deliveries cannot be given back; they are due when their leases end.")
             del self.returned[: len(back)]
 
     async def _record_singly(self, batch: list[Outcome]) -> None:

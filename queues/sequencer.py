@@ -15,15 +15,14 @@ import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import OuterRef, QuerySet, Subquery
-from django.db.models.functions import Least
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
-from queues import bodies
+from queues import bodies, moments
 from queues.merging import Settings
 from queues.models import Delivery, Endpoint, Event, EventPending, FeedEntry, FeedMark, Notification
 from queues.transactions import database_now, writer
@@ -178,8 +177,7 @@ def _address(events: Sequence[Event], *, now: datetime) -> None:
     endpoints = Endpoint.objects.filter(pk__in={setting.endpoint_id for _event, setting in told})
     list(endpoints.order_by("pk").select_for_update(no_key=True).values_list("pk"))
     Delivery.objects.bulk_create([delivery(setting, event, rendered[event.pk], now=now) for event, setting in told])
-    endpoints.filter(due_at__isnull=False).update(due_at=Least("due_at", now))
-    endpoints.filter(due_at__isnull=True).update(due_at=now)
+    endpoints.filter(Q(due_at__isnull=True) | Q(due_at__gt=now)).update(due_at=now)
 
 
 def delivery(setting: Notification, event: Event, body: str, *, now: datetime) -> Delivery:
@@ -217,8 +215,8 @@ def _bodies(events: Collection[Event]) -> dict[int, str]:
 
 def message(type_: str, data: dict[str, Any], *, at: datetime) -> str:
     """The text of a webhook: `{"type", "timestamp", "data"}`, as the Standard Webhooks specification has it."""
-    moment = at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return json.dumps({"type": type_, "timestamp": moment, "data": data}, ensure_ascii=False, separators=(",", ":"))
+    whole = {"type": type_, "timestamp": moments.show(at), "data": data}
+    return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
 
 
 def _shown(object_type: str, ids: set[int]) -> dict[int, dict[str, Any]]:

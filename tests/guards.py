@@ -308,7 +308,7 @@ TABLE: Sequence[Guard] = [
     ),
     Guard(
         "excluded tasks are not handed out",
-        "the exclusions in suiting()",
+        "the exclusions in fresh_to()",
         (Edit("assignments/querysets.py", "        ~Exists(excluded),\n", ""),),
         (
             f"{GUARDS}test_a_task_is_not_handed_to_whoever_was_excluded",
@@ -318,19 +318,19 @@ TABLE: Sequence[Guard] = [
     ),
     Guard(
         "judged tasks are not handed out again",
-        "the assignments in suiting()",
+        "the assignments in fresh_to()",
         (Edit("assignments/querysets.py", "        ~Exists(taken),\n", ""),),
         (f"{ORDER}test_two_judgments_come_to_each_in_the_same_order",),
         "sqlite",
     ),
     Guard(
         "a task aimed at another is not handed out",
-        "the target in suiting()",
+        "the target in fresh_to()",
         (
             Edit(
                 "assignments/querysets.py",
-                "        Q(target_reviewer__isnull=True) | Q(target_reviewer=reviewer.user_id),\n        queue=queue,",
-                "        queue=queue,",
+                "        Q(target_reviewer__isnull=True) | Q(target_reviewer=reviewer.user_id),\n    )",
+                "    )",
             ),
         ),
         (f"{GUARDS}test_a_task_aimed_at_another_cannot_be_chosen",),
@@ -480,7 +480,7 @@ TABLE: Sequence[Guard] = [
     Guard(
         "an hour is made again when it is a day old",
         "the second making",
-        (Edit("assignments/rollup.py", "hour_of(mark) - AGAIN, hour_of(until) - AGAIN", "mark, mark"),),
+        (Edit("assignments/rollup.py", "max(hour_of(mark) - AGAIN, whole), hour_of(until) - AGAIN", "mark, mark"),),
         (f"{ROLL_UP}test_what_was_committed_much_too_late_is_counted_a_day_later",),
     ),
     Guard(
@@ -642,13 +642,19 @@ TABLE: Sequence[Guard] = [
         (f"{DELIVER}test_what_is_being_replayed_is_passed_by_by_the_purge",),
     ),
     Guard(
+        "what was replayed is not handed back",
+        "the comparison with tries_before in give_back()",
+        (Edit("queues/deliveries.py", "tries=fence, tries_before__lt=fence,", "tries=fence,"),),
+        (f"{DELIVER}test_what_was_replayed_meanwhile_cannot_be_handed_back",),
+    ),
+    Guard(
         "a delivery is replayed once",
         "the endpoint's lock and the question whether it has ended",
         (
             Edit(
                 "queues/deliveries.py",
-                "Delivery.objects.filter(pk__in=found[pk], status=DeliveryStatus.FAILED)",
-                "Delivery.objects.filter(pk__in=found[pk])",
+                "Delivery.objects.filter(pk__in=ids, status=DeliveryStatus.FAILED)",
+                "Delivery.objects.filter(pk__in=ids)",
             ),
         ),
         ("tests/queues/test_replay.py::test_two_replays_at_once_replay_each_once",),

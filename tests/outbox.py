@@ -62,3 +62,12 @@ def attempt(endpoint: Endpoint, status: int | None = 200, *, now: datetime, **fi
     (claimed,) = take(endpoint, now=now)
     told(claimed, status, now=now, **fields)
     return Delivery.objects.get(pk=claimed.id)
+
+
+def failed(endpoint: Endpoint, count: int = 1, *, at: datetime, **fields: Any) -> list[Delivery]:
+    """Deliveries that were given up then, after one try each."""
+    rows = waiting(endpoint, count, now=at, give_up_at=at + timedelta(seconds=1), **fields)
+    for _time in range(count):
+        attempt(endpoint, 400, now=at, excerpt="no")
+    Endpoint.objects.update(rests_until=None)
+    return rows

@@ -1,8 +1,8 @@
 """Queue, Membership, Task and its keys, the event outbox and its feed, notifications and their deliveries, batches, API
 tokens and idempotency records.
 
-Rows are changed by the writers of this app alone (lifecycle, intake, administration, members, sequencer, notifications,
-deliveries, batches, tokens, idempotency).
+Rows are changed by the writers of this app alone (lifecycle, intake, administration, members, sequencer, feed,
+notifications, deliveries, owners, resealing, batches, tokens, idempotency).
 """
 
 from queues.models.batch import Batch, BatchPart

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import Permission
 from django.db import connection
 from django.utils import timezone
 
@@ -36,13 +35,6 @@ def body(**other: Any) -> dict[str, Any]:
 
 def of_queue(**other: Any) -> dict[str, Any]:
     return body(level="queue", queue="digits", **other)
-
-
-@pytest.fixture
-def olga(db: None) -> Caller:
-    """An operator."""
-    cast.person("olga").user_permissions.add(Permission.objects.get(codename="operate"))
-    return Caller("olga")
 
 
 def everything_kept() -> str:

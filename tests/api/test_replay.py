@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 
 from queues import deliveries, notifications
 from queues.models import Delivery, Endpoint
@@ -23,23 +22,8 @@ def mias(db: None) -> Endpoint:
     return outbox.endpoint()
 
 
-@pytest.fixture
-def olga(db: None) -> Caller:
-    """An operator."""
-    cast.person("olga").user_permissions.add(Permission.objects.get(codename="operate"))
-    return Caller("olga")
-
-
-def failed(endpoint: Endpoint, *, at: datetime = NOW, **fields: Any) -> Delivery:
-    """A delivery that was given up then, after one try."""
-    (row,) = outbox.waiting(endpoint, now=at, give_up_at=at + timedelta(seconds=1), **fields)
-    outbox.attempt(endpoint, 400, now=at, excerpt="no")
-    Endpoint.objects.update(rests_until=None)
-    return row
-
-
 def test_one_is_sent_once_more_and_shows_its_tries(mia: Caller, mias: Endpoint) -> None:
-    row = failed(mias)
+    row = outbox.failed(mias, at=NOW)[0]
     shown = mia.post(f"deliveries/{row.pk}/replay/")
     assert (shown["id"], shown["status"], shown["tries"]) == (row.pk, "RETRY", 1)
     outbox.attempt(mias, 200, now=datetime.now(UTC) + timedelta(seconds=1))
@@ -57,20 +41,21 @@ def test_one_on_its_way_is_a_409(mia: Caller, mias: Endpoint) -> None:
 
 
 def test_one_to_a_disabled_endpoint_is_a_409(mia: Caller, mias: Endpoint) -> None:
-    row = failed(mias)
+    row = outbox.failed(mias, at=NOW)[0]
     notifications.disable(endpoint_id=mias.pk)
     problem(mia.call("POST", f"deliveries/{row.pk}/replay/"), 409, "endpoint-disabled")
 
 
 def test_one_that_was_purged_is_a_404(mia: Caller, mias: Endpoint) -> None:
-    row = failed(mias)
+    row = outbox.failed(mias, at=NOW)[0]
     assert deliveries.purge(now=NOW + timedelta(days=40)) == 1
     problem(mia.call("POST", f"deliveries/{row.pk}/replay/"), 404, "not-found")
 
 
 def test_all_since_a_time_are_ones_own_and_an_operators_are_all(mia: Caller, olga: Caller, mias: Endpoint) -> None:
     rick = outbox.endpoint(outbox.URL, "rick")
-    early, mine, his = failed(mias, at=NOW - timedelta(seconds=1)), failed(mias), failed(rick)
+    (early,) = outbox.failed(mias, at=NOW - timedelta(seconds=1))
+    (mine,), (his,) = outbox.failed(mias, at=NOW), outbox.failed(rick, at=NOW)
     assert mia.post("deliveries/replay/", SINCE) == {"replayed": 1}
     assert mia.post("deliveries/replay/", SINCE) == {"replayed": 0}
     assert olga.post("deliveries/replay/", SINCE) == {"replayed": 1}
@@ -82,7 +67,7 @@ def test_those_of_one_setting_are_its_endpoints(mia: Caller, mias: Endpoint, dig
     other = outbox.endpoint("https://8.8.8.8/other")
     draft = notifications.NotificationDraft(endpoint=other.url, events_to_notify=("TASK_FINISHED",))
     made = notifications.create(level=Level.QUEUE, queue=digits, draft=draft, owner=cast.person("mia"))
-    mine, others = failed(mias), failed(other)
+    mine, others = outbox.failed(mias, at=NOW)[0], outbox.failed(other, at=NOW)[0]
     asked = {**SINCE, "notification": made.notification.pk}
     assert mia.post("deliveries/replay/", asked) == {"replayed": 1}
     assert Delivery.objects.get(pk=others.pk).status == DeliveryStatus.RETRY

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Min
 
 from queues import deliveries, jobs, notifications, owners
@@ -18,7 +18,7 @@ from queues.models import Delivery, DeliveryTry, Endpoint
 from queues.sequencer import GIVE_UP_AFTER
 from queues.states import DELIVERY_TRANSITIONS, UNDELIVERED, DeliveryStatus, Disabled
 from tests import cast, outbox
-from tests.plans import prefer_indexes
+from tests.plans import explain, prefer_indexes
 from tests.servers import free_port
 
 pytestmark = pytest.mark.django_db
@@ -203,6 +203,17 @@ def test_what_was_taken_over_cannot_be_handed_back(endpoint: Endpoint) -> None:
     assert Delivery.objects.get().tries == 2
 
 
+def test_what_was_replayed_meanwhile_cannot_be_handed_back(endpoint: Endpoint) -> None:
+    (row,) = outbox.waiting(endpoint, now=NOW)
+    held = outbox.take(endpoint, now=NOW)
+    late = NOW + timedelta(hours=73)
+    assert deliveries.give_up(now=late) == 1
+    deliveries.replay(delivery_id=row.pk, now=late)
+    deliveries.give_back(claimed=held, now=late)
+    row.refresh_from_db()
+    assert (row.status, row.tries, row.tries_before) == (DeliveryStatus.RETRY, 1, 1)
+
+
 def test_both_secrets_sign_for_a_day_after_a_rotation(endpoint: Endpoint) -> None:
     outbox.waiting(endpoint, 3, now=NOW)
     (claimed,) = outbox.take(endpoint, now=NOW)
@@ -234,6 +245,13 @@ def test_three_days_of_failure_switch_the_endpoint_off(endpoint: Endpoint) -> No
     outbox.attempt(endpoint, 500, now=later)
     endpoint.refresh_from_db()
     assert (endpoint.disabled_at, endpoint.disabled_reason) == (later, Disabled.FAILING)
+
+
+def test_a_fault_of_our_own_is_not_the_endpoints(endpoint: Endpoint) -> None:
+    outbox.waiting(endpoint, now=NOW)
+    outbox.attempt(endpoint, None, now=NOW, ours=True)
+    assert Delivery.objects.get().status == DeliveryStatus.RETRY
+    assert Endpoint.objects.values_list("failing_since", "rests_until").get() == (None, None)
 
 
 def test_one_success_in_between_begins_the_three_days_anew(endpoint: Endpoint) -> None:
@@ -537,13 +555,8 @@ def test_what_is_being_replayed_is_passed_by_by_the_purge(together: Any) -> None
 
 def explained(queries: list[dict[str, str]]) -> str:
     """The plans of these statements that read or change anything of ours."""
-    plans = []
-    with connection.cursor() as cursor:
-        for query in queries:
-            if query["sql"].startswith(("SELECT", "UPDATE")) and "crowd_queues" in query["sql"]:
-                cursor.execute("EXPLAIN " + query["sql"])
-                plans += [row[0] for row in cursor.fetchall()]
-    return "\n".join(plans)
+    asked = [query["sql"] for query in queries if query["sql"].startswith(("SELECT", "UPDATE"))]
+    return "\n".join(explain(sql) for sql in asked if "crowd_queues" in sql)
 
 
 @pytest.fixture

@@ -28,21 +28,12 @@ def endpoint(db: None) -> Endpoint:
     return outbox.endpoint()
 
 
-def failed(endpoint: Endpoint, count: int = 1, *, at: datetime = NOW) -> list[Delivery]:
-    """Deliveries that were given up then, after one try."""
-    rows = outbox.waiting(endpoint, count, now=at, give_up_at=at + timedelta(seconds=1))
-    for _time in range(count):
-        outbox.attempt(endpoint, 400, now=at)
-    Endpoint.objects.update(rests_until=None)
-    return rows
-
-
 def statuses(*rows: Delivery) -> list[str]:
     return [Delivery.objects.get(pk=row.pk).status for row in rows]
 
 
 def test_one_that_failed_is_due_again_with_its_id_and_body_and_all_its_retries(endpoint: Endpoint) -> None:
-    (row,) = failed(endpoint)
+    (row,) = outbox.failed(endpoint, at=NOW)
     replayed = deliveries.replay(delivery_id=row.pk, now=LATER)
     assert (replayed.status, replayed.next_try_at, replayed.ended_at) == (DeliveryStatus.RETRY, LATER, None)
     assert replayed.give_up_at == LATER + GIVE_UP_AFTER
@@ -71,7 +62,7 @@ def test_one_on_its_way_is_not_replayed(endpoint: Endpoint) -> None:
 
 
 def test_nothing_is_replayed_to_an_endpoint_that_is_disabled(endpoint: Endpoint) -> None:
-    (row,) = failed(endpoint)
+    (row,) = outbox.failed(endpoint, at=NOW)
     notifications.disable(endpoint_id=endpoint.pk)
     with pytest.raises(EndpointDisabled, match=endpoint.url):
         deliveries.replay(delivery_id=row.pk)
@@ -82,8 +73,8 @@ def test_nothing_is_replayed_to_an_endpoint_that_is_disabled(endpoint: Endpoint)
 
 def test_all_that_failed_since_a_time_are_replayed_and_no_others(endpoint: Endpoint) -> None:
     other = outbox.endpoint(outbox.URL + "/other")
-    (before,) = failed(endpoint, at=NOW - timedelta(seconds=1))
-    since = failed(endpoint) + failed(other, at=LATER)
+    (before,) = outbox.failed(endpoint, at=NOW - timedelta(seconds=1))
+    since = outbox.failed(endpoint, at=NOW) + outbox.failed(other, at=LATER)
     outbox.waiting(other, 2, now=LATER)
     delivered = outbox.attempt(other, 200, now=LATER)
     assert deliveries.replay_failed(since=NOW, now=LATER) == 2
@@ -93,7 +84,7 @@ def test_all_that_failed_since_a_time_are_replayed_and_no_others(endpoint: Endpo
 
 
 def test_they_go_in_batches_the_first_first(endpoint: Endpoint) -> None:
-    rows = [row for hour in range(5) for row in failed(endpoint, at=NOW + hour * HOUR)]
+    rows = [row for hour in range(5) for row in outbox.failed(endpoint, at=NOW + hour * HOUR)]
     assert [deliveries.replay_failed(since=NOW, limit=2) for _batch in range(4)] == [2, 2, 1, 0]
     due = Delivery.objects.order_by("next_try_at").values_list("pk", flat=True)
     assert list(due) == [row.pk for row in rows]
@@ -101,7 +92,7 @@ def test_they_go_in_batches_the_first_first(endpoint: Endpoint) -> None:
 
 def test_a_batch_may_span_endpoints_and_keeps_to_those_asked_for() -> None:
     made = [outbox.endpoint(f"{outbox.URL}/{number}") for number in range(4)]
-    rows = [failed(one, 2) for one in made]
+    rows = [outbox.failed(one, 2, at=NOW) for one in made]
     among = Delivery.objects.filter(endpoint__in=made[1:])
     assert [deliveries.replay_failed(since=NOW, among=among, limit=3) for _batch in range(3)] == [3, 3, 0]
     assert statuses(*rows[0]) == [DeliveryStatus.FAILED] * 2
@@ -112,7 +103,7 @@ def test_a_batch_may_span_endpoints_and_keeps_to_those_asked_for() -> None:
 def test_two_replays_at_once_replay_each_once(together: Any) -> None:
     endpoints = [outbox.endpoint(f"{outbox.URL}/{number}") for number in range(2)]
     for one in endpoints:
-        failed(one, 10)
+        outbox.failed(one, 10, at=NOW)
 
     def replay() -> int:
         return sum(deliveries.replay_failed(since=NOW, limit=3) for _batch in range(20))
@@ -123,7 +114,7 @@ def test_two_replays_at_once_replay_each_once(together: Any) -> None:
 
 @pytest.mark.threads
 def test_one_replay_of_many_at_once_is_the_one(together: Any) -> None:
-    (row,) = failed(outbox.endpoint())
+    (row,) = outbox.failed(outbox.endpoint(), at=NOW)
     done = together(*[lambda: deliveries.replay(delivery_id=row.pk)] * 4)
     assert sorted(type(one).__name__ for one in done) == ["Delivery", *["DeliveryOpen"] * 3]
 
@@ -139,7 +130,8 @@ SINCE = "--since=2026-03-01T09:00:00Z"
 
 
 def test_the_command_replays_all_since_a_time_in_batches(endpoint: Endpoint, monkeypatch: Any) -> None:
-    rows = failed(endpoint, 3)
+    monkeypatch.setitem(deliveries.replay_failed.__wrapped__.__kwdefaults__, "limit", 2)
+    rows = outbox.failed(endpoint, 3, at=NOW)
     assert command(SINCE, "--dry-run") == "Would replay 3 deliveries.\n"
     assert statuses(*rows) == [DeliveryStatus.FAILED] * 3
     assert command(SINCE) == "Replayed 3 deliveries.\n"
@@ -148,20 +140,20 @@ def test_the_command_replays_all_since_a_time_in_batches(endpoint: Endpoint, mon
 
 
 def test_the_command_keeps_to_an_endpoint(endpoint: Endpoint) -> None:
-    (row,), (other,) = failed(endpoint), failed(outbox.endpoint(outbox.URL + "/other"))
+    (row,), (other,) = outbox.failed(endpoint, at=NOW), outbox.failed(outbox.endpoint(outbox.URL + "/other"), at=NOW)
     assert command(SINCE, f"--endpoint={endpoint.url}") == "Replayed 1 delivery.\n"
     assert statuses(row, other) == [DeliveryStatus.RETRY, DeliveryStatus.FAILED]
 
 
 def test_the_command_replays_those_that_are_named(endpoint: Endpoint) -> None:
-    rows = failed(endpoint, 3)
+    rows = outbox.failed(endpoint, 3, at=NOW)
     assert command(rows[0].pk, rows[2].pk, "--dry-run") == "Would replay 2 deliveries.\n"
     assert command(rows[0].pk, rows[2].pk) == "Replayed 2 deliveries.\n"
     assert statuses(*rows) == [DeliveryStatus.RETRY, DeliveryStatus.FAILED, DeliveryStatus.RETRY]
 
 
 def test_the_command_names_those_that_it_could_not_replay(endpoint: Endpoint) -> None:
-    (row,) = failed(endpoint)
+    (row,) = outbox.failed(endpoint, at=NOW)
     (open_,) = outbox.waiting(endpoint, now=timezone.now())
     said = StringIO()
     with pytest.raises(CommandError, match=r"2 of 3 were not replayed\."):
@@ -195,7 +187,7 @@ def test_the_command_says_what_it_cannot_do(endpoint: Endpoint, arguments: list[
 
 
 def test_the_command_says_that_an_endpoint_is_disabled(endpoint: Endpoint) -> None:
-    failed(endpoint)
+    outbox.failed(endpoint, at=NOW)
     notifications.disable(endpoint_id=endpoint.pk)
     with pytest.raises(CommandError, match=f"{endpoint.url} is disabled; switch it on first"):
         command(SINCE, f"--endpoint={endpoint.url}")

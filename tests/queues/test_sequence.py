@@ -137,9 +137,7 @@ def test_what_comes_before_is_looked_up_along_indexes() -> None:
 
 def plan(query: str) -> str:
     """How PostgreSQL goes about a query that was seen; no table is read from its beginning."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {query}")
-        found = "\n".join(line for (line,) in cursor.fetchall())
+    found = plans.explain(query)
     assert "Seq Scan" not in found
     return found
 

@@ -20,7 +20,7 @@ from assignments import metrics, minutes, rollup
 from assignments.models import Assignment, QueueAtWork, Reviewer, ReviewerHour
 from assignments.states import AssignmentStatus
 from queues.models import Task
-from queues.querysets import TaskQuerySet
+from queues.querysets import TaskQuerySet, is_operator
 from queues.states import TaskStatus
 from queues.transactions import database_now
 
@@ -28,6 +28,12 @@ CAP = 100_000
 CAP_AMONG_MANY = 10_000
 FEW = 4
 """Up to so many queues are counted to CAP each; more of them to CAP_AMONG_MANY."""
+
+WATCHING = (
+    "crowd_queues.view_queue",
+    "crowd_assignments.view_queueatwork",
+    "crowd_assignments.change_queueatwork",
+)
 
 QUEUES_MAX = 50
 NAMES = 3
@@ -149,14 +155,19 @@ def in_order(*, search: str = "", now: datetime | None = None) -> list[int]:
     return [pk for pk, _waits in sorted(rows, key=lambda row: not (row[1] or row[0] in working))]
 
 
-def overview(ids: Collection[int], *, now: datetime | None = None) -> Overview:
-    """These queues, as far as they live, in this order."""
+def may_watch(user: Any) -> bool:
+    """Whether the user may see this: operators, and staff who may view queues, or these."""
+    return is_operator(user) or (getattr(user, "is_staff", False) and any(map(user.has_perm, WATCHING)))
+
+
+def overview(ids: Collection[int], *, cap: int | None = None, now: datetime | None = None) -> Overview:
+    """These queues, as far as they live, in this order. Tasks are counted to `cap`; None: to that of so many queues."""
     now = database_now(now)
-    return _overview(ids, minutes.of_the_hour(now), now)
+    return _overview(ids, minutes.of_the_hour(now), now, cap)
 
 
-def _overview(ids: Collection[int], hour: minutes.Hour, now: datetime) -> Overview:
-    cap = CAP if len(ids) <= FEW else CAP_AMONG_MANY
+def _overview(ids: Collection[int], hour: minutes.Hour, now: datetime, cap: int | None = None) -> Overview:
+    cap = cap or (CAP if len(ids) <= FEW else CAP_AMONG_MANY)
     totals, today, working = hour.totals(), _today(now), _at_work(ids, now)
     found = _with_depths(ids, cap).in_bulk()
     return Overview(

@@ -29,8 +29,8 @@ from queues.pushes import Push
 def run(listener: socket.socket, url: str, say: Say) -> None:
     """Serve on `listener`, which people reach at `url`, until a signal comes.
 
-    uvicorn hands the signal on to the handler that was there before. Raises CannotServe when the worker or
-    beat ends by itself.
+    uvicorn hands the signal on to the handler that was there before. Raises CannotServe when the worker, beat
+    or the courier ends by itself.
     """
     give_up_the_unread(listener)
     server = Server(uvicorn.Config("crowdsite.asgi:application", **uvicorn_options()))

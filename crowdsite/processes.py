@@ -64,6 +64,7 @@ def uvicorn(listener: socket.socket) -> None:
 
     pool_connections(settings.WEB_THREADS)
     bell.seats = WAITING
+    give_up_the_unread(listener)
     Server(Config("crowdsite.asgi:application", **uvicorn_options())).run(sockets=[listener])
 
 

@@ -57,8 +57,7 @@ class QueueAtWorkAdmin(SeenOnly, admin.ModelAdmin):
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        may = request.user.has_perm
-        return operates(request) or may("crowd_queues.view_queue") or super().has_view_permission(request, obj)
+        return dashboard.may_watch(request.user)
 
     def may_pause(self, request: HttpRequest) -> bool:
         return operates(request) or request.user.has_perm("crowd_queues.change_queue")

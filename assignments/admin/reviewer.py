@@ -30,6 +30,10 @@ class ReviewerAdmin(SeenOnly, OfPersonAdmin):
     fields = ["person", "created_at"]
     change_form_template = "admin/crowd_assignments/reviewer/change_form.html"
 
+    @admin.display(description=_("reviewer"))
+    def person(self, row: Reviewer) -> str:
+        return super().person(row)
+
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> Any:  # type: ignore[override]
         reviewer = kwargs["obj"]
         period = request.GET.get("period", "")

@@ -5,7 +5,7 @@ from typing import Any
 
 from assignments.api.serializers import AssignmentSerializer
 from assignments.models import Assignment
-from queues.api.bodies import plain
+from queues.api.base import plain
 
 
 def assignments(ids: Collection[int]) -> dict[int, dict[str, Any]]:

@@ -9,8 +9,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from assignments import dashboard
-from assignments.consumers.queue import moment
 from assignments.dashboard import Depth, Overview, QueueNow
+from queues import moments
 from queues.consumers.base import Closed, Socket, ask
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,9 @@ class Counting:
         while True:
             await self._something.wait()
             self._something.clear()
-            wanted = None if self._all else list(self._changed)[: dashboard.QUEUES_MAX]
+            # What changes while it is counted is counted again.
+            changed, self._changed = self._changed, {}
+            wanted = None if self._all else list(changed)[: dashboard.QUEUES_MAX]
             self._all = False
             try:
                 text, counted, took = await ask(_count, wanted)
@@ -75,8 +77,7 @@ class Counting:
             except Exception:
                 logger.exception("The queues could not be counted for operators.")
                 text, counted, took = "", wanted or [], EVERY
-            for queue_id in counted:
-                self._changed.pop(queue_id, None)
+            self._changed = {queue_id: None for queue_id in changed if queue_id not in counted} | self._changed
             if text:
                 for socket in self._watching:
                     socket.say_text(text)
@@ -89,7 +90,7 @@ def _count(wanted: list[int] | None) -> tuple[str, list[int], float]:
     """The frame about these queues (None: those that stand first), which they are, and how long it took."""
     began = time.perf_counter()
     ids = dashboard.in_order()[: dashboard.QUEUES_MAX] if wanted is None else wanted
-    frame = as_frame(dashboard.overview(ids))
+    frame = as_frame(dashboard.overview(ids, cap=dashboard.CAP_AMONG_MANY))
     text = json.dumps(frame, separators=(",", ":"))
     return text, ids, time.perf_counter() - began
 
@@ -98,7 +99,7 @@ def as_frame(whole: Overview) -> dict[str, Any]:
     """The numbers of some queues, as they are sent."""
     return {
         "type": "counts",
-        "as_of": moment(whole.as_of),
+        "as_of": moments.show(whole.as_of),
         "complete": whole.complete,
         "queues": [_numbers(queue) for queue in whole.queues],
     }
@@ -112,12 +113,12 @@ def _numbers(now: QueueNow) -> dict[str, Any]:
         "available": _depth(now.available),
         "assigned": _depth(now.assigned),
         "scheduled": _depth(now.scheduled),
-        "waiting_since": moment(now.waiting_since),
+        "waiting_since": moments.show(now.waiting_since),
         "hour": {"answered": now.hour.answered, "lapsed": now.hour.lapsed, "skipped": now.hour.skipped},
         "today": now.today,
         "reviewers": now.at_work.reviewers,
         "held": now.at_work.held,
-        "lease_end": moment(now.at_work.lease_end),
+        "lease_end": moments.show(now.at_work.lease_end),
     }
 
 

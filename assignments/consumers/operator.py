@@ -3,12 +3,9 @@
 from collections.abc import Collection
 from typing import Any
 
-from assignments import pushes
+from assignments import dashboard, pushes
 from assignments.consumers.counting import Counting
 from queues.consumers.base import Closed, Code, Socket
-from queues.querysets import is_operator
-
-VIEW = ("crowd_queues.view_queue", "crowd_assignments.view_queueatwork")
 
 
 class OperatorSocket(Socket):
@@ -19,8 +16,7 @@ class OperatorSocket(Socket):
         self._counting = Counting.here()
 
     def admit(self, user: Any) -> None:
-        staff = getattr(user, "is_staff", False)
-        if not is_operator(user) and not (staff and any(user.has_perm(permission) for permission in VIEW)):
+        if not dashboard.may_watch(user):
             raise Closed(Code.NOT_ALLOWED, "You may not watch the queues.")
 
     def groups(self, admission: None) -> Collection[str]:

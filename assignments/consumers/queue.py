@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from assignments import pushes, standing
 from assignments.standing import Member, Standing
+from queues import moments
 from queues.consumers.base import Closed, Code, Socket
 from queues.models import Queue
 
@@ -22,11 +23,6 @@ ENDED_KEPT = 20
 
 NEEDED = ("name", "is_paused", "requester_may_review", "default_assignment_strategy")
 """Of a queue; its instructions and schemas are long."""
-
-
-def moment(value: datetime | None) -> str | None:
-    """A time as the API shows it."""
-    return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,7 @@ class QueueSocket(Socket):
                 available=snapshot.available,
                 paused=snapshot.member.queue.is_paused,
                 assignments=[
-                    {"id": lease.assignment, "task": lease.task, "expires_at": moment(lease.expire_at)}
+                    {"id": lease.assignment, "task": lease.task, "expires_at": moments.show(lease.expire_at)}
                     for lease in snapshot.held
                 ],
             )
@@ -167,4 +163,4 @@ class QueueSocket(Socket):
 
     def _tell(self, what: str, assignment: int, task: int, until: datetime | None) -> None:
         key = (what, assignment)
-        self.say(f"assignment.{what}", key, assignment=assignment, task=task, expires_at=moment(until))
+        self.say(f"assignment.{what}", key, assignment=assignment, task=task, expires_at=moments.show(until))

@@ -12,12 +12,11 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from queues.admin.lists import as_id
+
 PAGE = 50
 WINDOW = 10_000
 """How many rows one page looks through."""
-
-ENOUGH = 18
-"""Digits of a key."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,7 @@ def end_at(page: Page, walked: QuerySet[Any], *, time: str, since: datetime | No
 
 def asked_from(request: HttpRequest) -> int | None:
     """The key that the address goes on from."""
-    text = request.GET.get("until", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= ENOUGH else None
+    return as_id(request.GET.get("until"))
 
 
 def address(request: HttpRequest, until: int | None) -> str:
@@ -71,3 +69,13 @@ def address(request: HttpRequest, until: int | None) -> str:
     if until is not None:
         query["until"] = str(until)
     return f"?{query.urlencode()}"
+
+
+def context(request: HttpRequest, page: Page) -> dict[str, Any]:
+    """What the templates of such a list want to know of a page."""
+    return {
+        "page": page,
+        "further": address(request, page.further),
+        "newest": "" if asked_from(request) is None else address(request, None),
+        "window": WINDOW,
+    }

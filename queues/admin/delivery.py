@@ -21,6 +21,7 @@ from queues.admin import backwards
 from queues.admin.access import OperatedAdmin, SeenOnly
 from queues.admin.batch import describe
 from queues.admin.filters import FilterForm, QueueChoice, queue_names
+from queues.admin.lists import as_id
 from queues.admin.task import as_text
 from queues.admin.tools import TASK_LINKS, TaskLink
 from queues.exceptions import CrowdError
@@ -30,6 +31,9 @@ from queues.states import UNDELIVERED, DeliveryStatus
 
 ENDPOINTS_OFFERED = 50
 TRIES_SHOWN = 50
+
+LONG = ("body", "headers", "endpoint__secret")
+"""What is read only where it is shown."""
 
 describe(
     replays.KIND,
@@ -74,8 +78,8 @@ class DeliveryFilter(FilterForm):
 
 def _endpoints(chosen: str) -> list[tuple[str, str]]:
     offered = list(Endpoint.objects.order_by("-id").values_list("pk", "url")[:ENDPOINTS_OFFERED])
-    if chosen.isascii() and chosen.isdigit() and len(chosen) <= backwards.ENOUGH:
-        offered += [one for one in Endpoint.objects.filter(pk=chosen).values_list("pk", "url") if one not in offered]
+    if (pk := as_id(chosen)) is not None:
+        offered += [one for one in Endpoint.objects.filter(pk=pk).values_list("pk", "url") if one not in offered]
     return [(str(pk), _now("%(id)s: %(url)s") % {"id": pk, "url": url[:80]}) for pk, url in offered]
 
 
@@ -109,7 +113,7 @@ class DeliveryAdmin(SeenOnly, OperatedAdmin):
         page = backwards.Page([], None)
         if form.is_valid():
             walked, asked = form.narrowed()
-            rows = walked.select_related("endpoint").defer("body", "headers", "endpoint__secret")
+            rows = walked.select_related("endpoint").defer(*LONG)
             page = backwards.look(rows, key="id", until=backwards.asked_from(request), asked=asked)
             page = backwards.end_at(page, walked, time="created_at", since=form.cleaned_data["since"])
         names = queue_names(row.queue_id for row in page.rows)
@@ -119,10 +123,7 @@ class DeliveryAdmin(SeenOnly, OperatedAdmin):
             "title": _("Deliveries"),
             "form": form,
             "rows": [(row, badge(row), names.get(row.queue_id, "")) for row in page.rows],
-            "page": page,
-            "further": backwards.address(request, page.further),
-            "newest": backwards.address(request, None) if backwards.asked_from(request) is not None else "",
-            "window": backwards.WINDOW,
+            **backwards.context(request, page),
         }
         return TemplateResponse(request, "admin/crowd_queues/delivery/list.html", context)
 
@@ -152,7 +153,7 @@ class DeliveryAdmin(SeenOnly, OperatedAdmin):
 
     def now_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The part of the page that changes."""
-        delivery = get_object_or_404(Delivery.objects.select_related("endpoint"), pk=pk)
+        delivery = get_object_or_404(Delivery.objects.select_related("endpoint").defer(*LONG), pk=pk)
         if not self.has_view_or_change_permission(request, delivery):
             raise PermissionDenied
         context = {"original": delivery, **self._now(request, delivery)}

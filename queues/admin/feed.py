@@ -66,10 +66,7 @@ class FeedEntryAdmin(SeenOnly, OperatedAdmin):
                 (entry, self.address_of(entry.event), names.get(entry.queue_id, ""), _actor(entry.event, actors))
                 for entry in page.rows
             ],
-            "page": page,
-            "further": backwards.address(request, page.further),
-            "newest": backwards.address(request, None) if backwards.asked_from(request) is not None else "",
-            "window": backwards.WINDOW,
+            **backwards.context(request, page),
             "mark": feed.mark(),
             "arrears": arrears.look(),
             "counted_max": arrears.COUNTED_MAX,

@@ -6,10 +6,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from queues.admin.lists import QUEUES_OFFERED
+from queues.admin.lists import QUEUES_OFFERED, as_id
 from queues.models import Queue
-
-DIGITS = 18
 
 
 class FilterForm(forms.Form):
@@ -35,8 +33,8 @@ class QueueChoice(forms.ChoiceField):
 
 def _queues(chosen: str) -> list[tuple[str, str]]:
     offered = list(Queue.objects.alive().order_by("name").values_list("pk", "name")[:QUEUES_OFFERED])
-    if chosen.isascii() and chosen.isdigit() and len(chosen) <= DIGITS:
-        offered += [one for one in Queue.objects.filter(pk=chosen).values_list("pk", "name") if one not in offered]
+    if (pk := as_id(chosen)) is not None:
+        offered += [one for one in Queue.objects.filter(pk=pk).values_list("pk", "name") if one not in offered]
     return [(str(pk), name) for pk, name in offered]
 
 

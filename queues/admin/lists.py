@@ -94,7 +94,7 @@ class ByQueue(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         offered = list(Queue.objects.alive().order_by("name").values_list("pk", "name")[:QUEUES_OFFERED])
-        chosen = _number(request.GET.get(self.parameter_name))
+        chosen = as_id(request.GET.get(self.parameter_name))
         if chosen is not None and chosen not in {pk for pk, _name in offered}:
             offered += Queue.objects.filter(pk=chosen).values_list("pk", "name")
         return [(str(pk), name) for pk, name in offered]
@@ -102,7 +102,7 @@ class ByQueue(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if not self.value():
             return queryset
-        chosen = _number(self.value())
+        chosen = as_id(self.value())
         return queryset.none() if chosen is None else queryset.filter(queue_id=chosen)
 
 
@@ -119,7 +119,8 @@ class ByState(admin.SimpleListFilter):
         return queryset.filter(status=self.value()) if self.value() in dict(self.lookup_choices) else queryset
 
 
-def _number(text: Any) -> int | None:
+def as_id(text: Any) -> int | None:
+    """The id that a text of an address or a form names, None where it is none."""
     return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
@@ -160,12 +161,12 @@ class BigListAdmin(WrittenAdmin):
         return queryset.filter(pk__in=self.found(search_term.strip())), False
 
     def response_action(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
-        if any(_number(pk) is None for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+        if any(as_id(pk) is None for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             self.message_user(request, _("What was selected are no ids."), messages.ERROR)
             return None
         return super().response_action(request, queryset, *args, **kwargs)
 
     def found(self, term: str) -> list[int]:
         """The ids that a search is about."""
-        number = _number(term)
+        number = as_id(term)
         return [] if number is None else [number]

@@ -20,7 +20,7 @@ from queues import events, history, notifications
 from queues.admin.endpoint import secret_page, state
 from queues.admin.fields import NamedField, QueueField
 from queues.admin.levels import of_task
-from queues.admin.lists import BigChangeList, CappedPaginator
+from queues.admin.lists import BigChangeList, CappedPaginator, as_id
 from queues.admin.member import raw_id
 from queues.admin.writing import WriterForm, WrittenAdmin
 from queues.exceptions import CrowdError, InvalidInput
@@ -49,7 +49,8 @@ class TaskField(NamedField):
     """A task by its id."""
 
     def named(self, text: str) -> Task:
-        task = Task.objects.filter(pk=text).first() if text.isascii() and text.isdigit() and len(text) <= 18 else None
+        pk = as_id(text)
+        task = None if pk is None else Task.objects.filter(pk=pk).first()
         if task is None:
             raise ValidationError(_("There is no task %(id)s. Give its id."), params={"id": text})
         return task

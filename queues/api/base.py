@@ -87,7 +87,7 @@ class ApiView(GenericAPIView[Any]):
         @writer
         def carry_out() -> Any:
             response = handler(request, *args, **kwargs)
-            kept = _plain(getattr(response, "kept", response.data))
+            kept = plain(getattr(response, "kept", response.data))
             idempotency.complete(turn=turn, status=response.status_code, body=kept)
             return response
 
@@ -99,7 +99,7 @@ class ApiView(GenericAPIView[Any]):
         except Exception as error:
             problem = problems.describe(error)
             if problem is not None and problem.status in STORED_PROBLEMS:
-                idempotency.complete(turn=turn, status=problem.status, body=_plain(problem.body()))
+                idempotency.complete(turn=turn, status=problem.status, body=plain(problem.body()))
             else:
                 idempotency.abandon(turn=turn)
             raise
@@ -109,7 +109,7 @@ class ApiViewSet(ViewSetMixin, ApiView):
     """The same for viewsets."""
 
 
-def _plain(data: Any) -> Any:
+def plain(data: Any) -> Any:
     """An answer as the JSON that the client gets, or None for an answer without a body."""
     return None if data is None else json.loads(JSONRenderer().render(data))
 

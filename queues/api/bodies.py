@@ -1,19 +1,12 @@
 """What notifications say of queues and tasks: what the API shows (see queues.bodies)."""
 
-import json
 from collections.abc import Collection
 from typing import Any
 
-from rest_framework.renderers import JSONRenderer
-
+from queues.api.base import plain
 from queues.api.serializers.queues import QueueSerializer
 from queues.api.serializers.tasks import TaskSerializer
 from queues.models import Queue, Task
-
-
-def plain(data: Any) -> Any:
-    """A serializer's data as plain JSON values."""
-    return json.loads(JSONRenderer().render(data))
 
 
 def queues(ids: Collection[int]) -> dict[int, dict[str, Any]]:

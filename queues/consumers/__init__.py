@@ -3,7 +3,7 @@
 A socket of an app is a `Socket` (base.py); `tell` brings pushes to the sockets of every process.
 """
 
-from queues.consumers.base import Closed, Socket, nowhere
+from queues.consumers.base import nowhere
 from queues.consumers.switchboard import tell
 
-__all__ = ["Closed", "Socket", "nowhere", "tell"]
+__all__ = ["nowhere", "tell"]

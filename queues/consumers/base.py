@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Any, ClassVar, TypeVar
 
 from channels.db import database_sync_to_async
-from django.db import DatabaseError
+from django.db import Error
 
 from queues import strictjson
 from queues.consumers import identity
@@ -75,7 +75,7 @@ async def ask(function: Callable[..., R], *args: Any) -> R:
     """
     try:
         return await database_sync_to_async(function, thread_sensitive=False, executor=THREADS)(*args)
-    except DatabaseError as error:
+    except Error as error:
         logger.error("The database does not answer a socket: %s", error)
         raise Closed(Code.LATER, "The database does not answer just now.") from error
 

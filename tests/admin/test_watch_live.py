@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from queues import administration
-from tests.admin.watching import LIST, LIVE, LOOKS_AGAIN, NOT_LIVE, a_queue, answer, becomes, says
+from tests.admin.watching import LIST, LIVE, LOOKS_AGAIN, NOT_LIVE, a_queue, answer, becomes, says, text_of
 
 pytestmark = [
     pytest.mark.browser,
@@ -64,7 +64,11 @@ def test_paused_it_hears_nothing(queue, sockets, opening):
     says(page, LIVE)
     page.get_by_role("button", name="Pause refreshing").click()
     says(page, "Refreshing is paused.")
+    other = opening(LIST)
+    says(other, LIVE)
     answer(queue)
+    becomes(other, f"{queue.pk}.answered", "1")
+    assert text_of(page, f"{queue.pk}.answered") == "0"
     page.get_by_role("button", name="Refresh again").click()
     says(page, LIVE)
     becomes(page, f"{queue.pk}.answered", "1")

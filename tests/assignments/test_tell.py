@@ -1,5 +1,7 @@
 """What sockets hear: each what concerns them, of work as a hint and never its content."""
 
+import asyncio
+import json
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,7 +14,8 @@ from queues import administration, members
 from queues.lifecycle import cancel_task, update_task
 from queues.models import Event, Membership
 from tests import cast
-from tests.sockets import serving, telling
+from tests.site.serving import until
+from tests.sockets import LONG, serving, telling
 
 pytestmark = pytest.mark.threads
 
@@ -136,7 +139,9 @@ def test_no_push_has_anything_of_the_task_in_it(digits):
     before = Event.objects.latest("pk").pk
     cast.post(digits, input_data={"secret": "swordfish"}, topic="swordfish", global_keys=["swordfish"])
     lifecycle.finalize(assignment_id=grab("alice").pk, data={"label": "swordfish"})
-    for push in pushes.told(list(Event.objects.filter(pk__gt=before))):
+    told = list(pushes.told(list(Event.objects.filter(pk__gt=before))))
+    assert {push.message["type"] for push in told} >= {"lease", "ended", "changed"}
+    for push in told:
         # The topic is for choosing who hears; no frame has it.
         assert "swordfish" not in str({**push.message, "topics": None})
 
@@ -299,10 +304,45 @@ def test_numbers_are_counted_once_for_all_operators(site, digits, monkeypatch):
         assert len(counted) <= 3
 
 
+def test_what_changes_while_it_is_counted_is_counted_again(digits):
+    told = []
+
+    class Watcher:
+        say_text = told.append
+
+    async def watch():
+        board = counting.Counting()
+        watcher = Watcher()
+        board.join(watcher)
+        board.changed([digits.pk])
+        # The counting begins, on its thread; it can be done no sooner than this loop is asked again.
+        for _turn in range(3):
+            await asyncio.sleep(0)
+        board.changed([digits.pk])
+        async with asyncio.timeout(LONG):
+            while len(told) < 2:
+                await asyncio.sleep(0.01)
+        board.leave(watcher)
+
+    asyncio.run(watch())
+    assert [[queue["name"] for queue in json.loads(text)["queues"]] for text in told] == [["digits"], ["digits"]]
+
+
 def test_nothing_is_counted_where_nobody_watches(site, digits, monkeypatch):
     counted = []
-    monkeypatch.setattr(counting, "_count", counted.append)
+    count = counting._count
+
+    def counting_count(wanted):
+        counted.append(wanted)
+        return count(wanted)
+
+    monkeypatch.setattr(counting, "_count", counting_count)
+    cast.person("olga", is_superuser=True)
     with site.of("alice", DIGITS) as alice:
+        with site.of("olga", "operator/") as olga:
+            olga.until("counts")
+        until(lambda: not any(one._watching for one in counting.Counting._here.values()))
+        counted.clear()
         cast.post(digits)
         alice.until("available")
     assert counted == []

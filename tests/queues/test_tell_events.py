@@ -17,8 +17,8 @@ from tests import cast
 pytestmark = pytest.mark.django_db
 
 NOW = timezone.now()
-LATER = NOW + timedelta(hours=1)
-SOON = NOW + timedelta(minutes=30)
+LATER = NOW + timedelta(days=2)
+SOON = NOW + timedelta(days=1)
 
 
 def table() -> dict[str, list[str]]:

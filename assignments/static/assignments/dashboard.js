@@ -141,8 +141,8 @@ function heard({ type, queues, complete }) {
     if (place === undefined) continue;
     for (const [name, text] of Object.entries(written(queue, complete))) {
       texts.get(place + name)?.forEach((element) => {
-        stale ||= element.textContent !== text;
-        write(element, text);
+        stale ||= text === null || element.textContent !== text;
+        if (text !== null) write(element, text);
       });
     }
     shown.get(`${place}paused`)?.forEach((element) => show(element, queue.paused));
@@ -151,9 +151,9 @@ function heard({ type, queues, complete }) {
   if (stale && !before) plan();
 }
 
-// The numbers of a queue, as the server writes them into the page.
+// The numbers of a queue, as the server writes them into the page; null where the page may have counted further.
 function written({ available, assigned, scheduled, hour, today }, complete) {
-  const depth = ({ number, more }) => numbers.format(number) + (more ? "+" : "");
+  const depth = ({ number, more }) => (more ? null : numbers.format(number));
   const sum = (value) => (complete ? "" : "≥ ") + numbers.format(value);
   return {
     available: depth(available),

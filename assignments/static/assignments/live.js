@@ -4,7 +4,7 @@
    15 seconds while there is none, and says which of the two it is. A page that nobody sees does not look. */
 
 export const EACH_WITH = 60_000;
-export const EACH_WITHOUT = 15_000;
+const EACH_WITHOUT = 15_000;
 
 /** How long a socket may be missing before the page says so: most come back at once. */
 const GRACE = 3000;

@@ -96,7 +96,7 @@ def created(made: intake.Created, *, one: bool) -> Response:
     """New tasks, each with the settings that it brought along; secrets are in this answer and in no stored one."""
     shown = new_tasks(made, secrets=True)
     response = Response(shown[0] if one else shown, status=status.HTTP_201_CREATED)
-    if made.settings:
+    if any(each.secret for each in made.settings):
         kept = new_tasks(made, secrets=False)
         response.kept = kept[0] if one else kept  # type: ignore[attr-defined]
     return response

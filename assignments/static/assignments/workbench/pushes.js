@@ -39,6 +39,7 @@ export class Pushes {
     clearTimeout(this.planned);
     this.planned = null;
     clearTimeout(this.changing);
+    clearTimeout(this.again);
     this.changing = null;
     this.live.stop();
   }
@@ -162,6 +163,6 @@ export class Pushes {
     }
     const outcome = await bench.api.renew().catch(() => "unreachable");
     if (outcome === "signed-out" || outcome === "other") bench.signedOut();
-    else setTimeout(() => this.start(), SESSION_PAUSE);
+    else this.again = setTimeout(() => this.start(), SESSION_PAUSE);
   }
 }

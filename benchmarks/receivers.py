@@ -85,6 +85,7 @@ def hanging() -> Iterator[str]:
     here, there = _spawn.Pipe()
     process = _spawn.Process(target=_hang, args=(port, there), daemon=True)
     process.start()
+    there.close()
     try:
         here.recv()
         yield f"http://127.0.0.1:{port}/"
@@ -126,6 +127,7 @@ def alone() -> Iterator[Alone]:
     here, there = _spawn.Pipe()
     process = _spawn.Process(target=_send, args=(there,), daemon=True)
     process.start()
+    there.close()
     try:
         here.recv()
         yield Alone(here)

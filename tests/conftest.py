@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Lock, current_thread, main_thread
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
+from django.core.signals import request_finished, request_started
 from django.db import connection, connections
 from hypothesis import HealthCheck, settings
 
@@ -94,6 +96,48 @@ def browser() -> Iterator[Any]:
         yield running
 
 
+class UnderWay:
+    """Counts the requests that servers on other threads are answering."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.lock = Lock()
+
+    def began(self, **kwargs: Any) -> None:
+        """One has come."""
+        self._add(1)
+
+    def ended(self, **kwargs: Any) -> None:
+        """One was answered."""
+        self._add(-1)
+
+    def _add(self, number: int) -> None:
+        if current_thread() is not main_thread():
+            with self.lock:
+                self.count += number
+
+
+@pytest.fixture(autouse=True)
+def answered_to_the_end(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a page of the live server asked last is answered before the database is emptied."""
+    if "live_server" not in request.fixturenames:
+        yield
+        return
+    request.getfixturevalue("live_server")
+    under_way = UnderWay()
+    request_started.connect(under_way.began)
+    request_finished.connect(under_way.ended)
+    try:
+        yield
+        ends = monotonic() + 30
+        while under_way.count > 0 and monotonic() < ends:
+            sleep(0.01)
+        assert under_way.count == 0, "a request was not answered in time"
+    finally:
+        request_started.disconnect(under_way.began)
+        request_finished.disconnect(under_way.ended)
+
+
 @pytest.fixture
 def sockets(live_server: Any, settings: Any) -> Iterator[Any]:
     """The Sockets at a port of their own beside the live server, whose pages know of them."""
@@ -102,8 +146,8 @@ def sockets(live_server: Any, settings: Any) -> Iterator[Any]:
 
     served = Sockets()
     served.lead_pages_here(settings)
-    served.start()
     try:
+        served.start()
         yield served
     finally:
         served.stop()

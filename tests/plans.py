@@ -15,3 +15,10 @@ def prefer_indexes(model: type[Model]) -> None:
             cursor.execute(f"ANALYZE {model._meta.db_table}")
             for way in ("seqscan", "bitmapscan", "sort"):
                 cursor.execute(f"SET LOCAL enable_{way} = off")
+
+
+def explain(query: str) -> str:
+    """How PostgreSQL would go about a query that was seen."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {query}")
+        return "\n".join(line for (line,) in cursor.fetchall())

@@ -48,3 +48,10 @@ def digits(db: None) -> Any:
     cast.join(queue, "rick", "requester")
     cast.join(queue, "alice")
     return queue
+
+
+@pytest.fixture
+def olga(db: None) -> Caller:
+    """An operator."""
+    cast.person("olga").user_permissions.add(Permission.objects.get(codename="operate"))
+    return Caller("olga")

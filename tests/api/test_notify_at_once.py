@@ -176,7 +176,6 @@ def test_whatever_is_sent_while_a_secret_is_rotated_can_be_verified_with_the_old
     claimed = [*before, *after]
     assert len(claimed) == 8
     assert all(opens(first.secret, each, now) for each in claimed)
-    assert {opens(second, each, now) for each in claimed} <= {True, False}
     sent = notifications.send_test(notification_id=first.notification.pk)
     (last,) = claim()
     assert last.id == sent.pk

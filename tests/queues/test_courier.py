@@ -1,7 +1,6 @@
 """The courier: from a commit to the receiver and to who hears pushes, whatever is wrong with the one or the other."""
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +14,7 @@ from queues.notifications import NotificationDraft
 from queues.pushes import Push
 from queues.states import DeliveryStatus, Level
 from tests import cast
+from tests.loops import on_a_loop
 from tests.receiver import Receiver, receiving
 from tests.site.serving import until
 
@@ -30,24 +30,12 @@ async def to_nobody(told: Sequence[Push]) -> None:
 @contextmanager
 def couriers(*tellers: Tell) -> Iterator[None]:
     """A courier for each of these, all on one thread and loop, stopped at the end."""
-    ready, box = threading.Event(), list[Any]()
 
-    async def work() -> None:
-        stop = asyncio.Event()
-        box.extend([asyncio.get_running_loop(), stop])
-        ready.set()
+    async def work(stop: asyncio.Event) -> None:
         await asyncio.gather(*(Courier(tell).run(stop) for tell in tellers))
 
-    thread = threading.Thread(target=lambda: asyncio.run(work()))
-    thread.start()
-    assert ready.wait(10)
-    loop, stop = box
-    try:
+    with on_a_loop(work):
         yield
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
-        assert not thread.is_alive()
 
 
 @pytest.fixture

@@ -234,14 +234,14 @@ def test_who_signs_out_is_not_known_any_more(site, digits, signed_in):
         assert alice.closed() == 4401
 
 
-@pytest.mark.parametrize("end", [leave, delete_the_queue])
-def test_who_loses_their_place_is_told_without_asking(site, digits, end):
+@pytest.mark.parametrize(("end", "code"), [(leave, 4403), (delete_the_queue, 4404)])
+def test_who_loses_their_place_is_told_without_asking(site, digits, end, code):
     with telling(site), site.of("alice", DIGITS) as alice:
         if end is leave:
             members.revoke(membership=Membership.objects.get(user__username="alice"))
         else:
             end()
-        assert alice.closed() in (4403, 4404)
+        assert alice.closed() == code
 
 
 # What they send.

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 import urllib.request
 from contextlib import contextmanager
 
@@ -11,7 +10,6 @@ import redis
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from crowdsite.processes import PATIENCE
 from tests import cast
 from tests.servers import valkey
 from tests.site.serving import LONG
@@ -54,13 +52,11 @@ def test_what_is_posted_over_http_is_told_to_sockets_which_do_not_delay_the_end(
     with operator.socket(backend) as socket:
         operator.post(f"queues/{QUEUE}/tasks/", {"input_data": {}})
         assert json.loads(socket.recv(timeout=LONG)) == {"type": "available"}
-        asked = time.monotonic()
         site.process.send_signal(signal.SIGTERM)
         with pytest.raises(ConnectionClosed) as closed:
             socket.recv(timeout=LONG)
         # "Service restart": come back soon.
         assert closed.value.rcvd.code == 1012
-        assert time.monotonic() - asked < PATIENCE
     assert site.wait() == 0, site.output
     assert "did not end" not in site.output
     assert "Traceback" not in site.output

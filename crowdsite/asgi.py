@@ -13,7 +13,8 @@ django_application = get_asgi_application()
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
-from assignments.ws_urls import urlpatterns  # noqa: E402
+from assignments.ws_urls import urlpatterns as of_queues  # noqa: E402
+from pavilion.ws_urls import urlpatterns as of_pools  # noqa: E402
 from queues.consumers import nowhere  # noqa: E402
 
 # WhiteNoise streams files from synchronous iterators. Django reads them on a thread, correctly, but warns of
@@ -24,6 +25,6 @@ application = ProtocolTypeRouter(
     {
         "http": django_application,
         # The sockets check Origin, session and token themselves.
-        "websocket": URLRouter([*urlpatterns, re_path("", nowhere)]),  # type: ignore[arg-type]
+        "websocket": URLRouter([*of_queues, *of_pools, re_path("", nowhere)]),  # type: ignore[arg-type]
     }
 )

@@ -46,12 +46,14 @@ THREADS = ThreadPoolExecutor(2, thread_name_prefix="sockets")
 class Code(IntEnum):
     """Why a socket is closed."""
 
+    DONE = 1000
     POLICY = 1008
     TOO_LARGE = 1009
     LATER = 1013
     NOT_KNOWN = 4401
     NOT_ALLOWED = 4403
     MISSING = 4404
+    ELSEWHERE = 4409
     TOO_MANY = 4429
 
 
@@ -121,6 +123,9 @@ class Socket:
 
     commands: ClassVar[frozenset[str]] = frozenset({"look", "ping"})
 
+    by_session: ClassVar[bool] = True
+    """Whether the session of a signed-in browser says who is there."""
+
     @classmethod
     def as_asgi(cls) -> Any:
         """The ASGI application that makes one of these for each connection."""
@@ -150,6 +155,14 @@ class Socket:
 
     def heard(self, message: dict[str, Any]) -> None:
         """A push has come."""
+        raise NotImplementedError
+
+    def identify(self, token: str) -> tuple[Any, Any] | None:
+        """How the one who authenticates with this token is known, and their user; None: not at all."""
+        return identity.of_token(token)
+
+    async def obey(self, command: str) -> None:
+        """Carry out a command of one's own. Raises Closed."""
         raise NotImplementedError
 
     def ended(self) -> None:
@@ -233,11 +246,11 @@ class Socket:
         self.ended()
 
     async def _say_goodbye(self, closed: Closed) -> None:
-        """The errors that were not sent yet, and the close; a reader who is slow does not keep us."""
-        errors = [text for key, text in self._outbox.items() if isinstance(key, _Error)]
+        """The last words that were not sent yet, and the close; a reader who is slow does not keep us."""
+        last = [text for key, text in self._outbox.items() if isinstance(key, LastWord)]
         try:
             async with asyncio.timeout(GOODBYE_SECONDS):
-                for text in errors:
+                for text in last:
                     await self._send({"type": "websocket.send", "text": text})
                 await self._send({"type": "websocket.close", "code": int(closed.code), "reason": closed.reason})
         except TimeoutError:
@@ -292,8 +305,10 @@ class Socket:
         elif command == "ping":
             await self._admit()
             self.say("pong", key="pong")
-        else:
+        elif command == "look":
             self.show("state", await self._look())
+        else:
+            await self.obey(command)
 
     async def _frame(self) -> dict[str, Any] | None:
         """The next frame; None for one that could not be taken, about which was complained."""
@@ -323,7 +338,7 @@ class Socket:
     def _complain(self, code: str, detail: str) -> None:
         """Tell of an error. Raises Closed at the third."""
         self._errors += 1
-        self.say("error", key=_Error(self._errors), code=code, detail=detail)
+        self.say("error", key=LastWord(self._errors), code=code, detail=detail)
         if self._errors >= ERRORS_MAX:
             raise Closed(Code.POLICY, "Too many errors.")
 
@@ -333,7 +348,8 @@ class Socket:
         Raises Closed.
         """
         headers = self.scope["headers"]
-        session = identity.of_cookies(headers) if header(headers, b"origin") is not None else None
+        signed_in = self.by_session and header(headers, b"origin") is not None
+        session = identity.of_cookies(headers) if signed_in else None
         if session is not None and (user := await ask(session.user)) is not None:
             return session, user
         seats.wait(self, lambda: self.hang_up(Code.LATER, "Too many sockets wait."))
@@ -344,7 +360,7 @@ class Socket:
             raise Closed(Code.NOT_KNOWN, "You did not say in time who you are.") from None
         finally:
             seats.stop_waiting(self)
-        found = await ask(identity.of_token, secret)
+        found = await ask(self.identify, secret)
         if found is None:
             raise Closed(Code.NOT_KNOWN, "The token is unknown, expired or revoked, or its user is not active.")
         return found
@@ -371,10 +387,10 @@ class Socket:
         return await self._asked(lambda: self.snapshot(self._known()))
 
     async def _asked(self, function: Callable[[], R]) -> R:
-        answer = await ask(function)
-        # Not all at once, though all may have come at once.
+        # Not all at once, though all may have come at once. Set before it is asked: what is heard meanwhile brings the
+        # next check forward, for the answer may be older than that.
         self._check_at = self._loop.time() + CHECK_EVERY * random.uniform(0.75, 1)
-        return answer
+        return await ask(function)
 
     def _known(self) -> Any:
         assert self._identity is not None
@@ -389,5 +405,5 @@ class Socket:
             self._patience.reschedule(self._check_at)
 
 
-class _Error(int):
-    """The key of an error's frame, which is sent even where the socket is closed."""
+class LastWord(int):
+    """The key of a frame that is sent even where the socket is closed, such as an error."""

@@ -4,14 +4,11 @@ from typing import Any
 
 from django.conf import settings
 
-MARKETPLACES = {
-    "local": "pavilion.marketplaces.local.Local",
-    "mturk": "pavilion.marketplaces.mturk.MTurk",
-}
+MARKETPLACES = {"local": "pavilion.marketplaces.local.Local"}
 
 
 def marketplaces() -> dict[str, str]:
-    """Slug → the dotted path of a Marketplace: CROWDSITE_MARKETPLACES, `local` and `mturk` unless set."""
+    """Slug → the dotted path of a Marketplace: CROWDSITE_MARKETPLACES, `local` unless set."""
     return dict(getattr(settings, "CROWDSITE_MARKETPLACES", MARKETPLACES))
 
 

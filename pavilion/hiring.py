@@ -1,5 +1,6 @@
 """What follows when a place is offered or taken back: the marketplace is told, and told of what became of it there."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,9 @@ from pavilion.states import HireStatus, SessionStatus
 from queues.transactions import database_now
 
 BATCH = 20
+
+LISTED = 50
+"""So many links to single places are shown at once."""
 
 
 def address(*, session_id: int, hire_id: int | None = None) -> str:
@@ -119,6 +123,26 @@ def poll() -> int:
             except Exception:
                 errands.logger.exception("%s was not asked.", slug)
     return told
+
+
+@dataclass(frozen=True)
+class Invitations:
+    """Where workers come in: `any` leads to whichever place is open, each of `single` to one of them.
+
+    `more`: there are more open places than are listed.
+    """
+
+    any: str
+    single: list[str]
+    more: bool
+
+
+def invitations(*, session_id: int) -> Invitations:
+    """The links to a session's open places, of which LISTED are listed."""
+    open_ = Hire.objects.filter(session=session_id, status=HireStatus.POSTED).order_by("id")
+    ids = list(open_.values_list("pk", flat=True)[: LISTED + 1])
+    single = [address(session_id=session_id, hire_id=hire_id) for hire_id in ids[:LISTED]]
+    return Invitations(address(session_id=session_id), single, len(ids) > LISTED)
 
 
 def open_places(session: Session) -> int:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Count, Exists, OuterRef, Q, Sum
+from django.db.models import Count, Exists, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from pavilion.states import OFFERED, SeatStatus, SessionStatus
 from queues.models import Membership
@@ -24,6 +25,12 @@ def _model(name: str) -> Any:
 def _managed(user: Any, queue: str) -> Exists:
     """Whether the user manages the queue at this path."""
     return Exists(Membership.objects.managers().filter(user=user, queue=OuterRef(queue)))
+
+
+def _number(rows: Any) -> Coalesce:
+    """How many rows there are, as a subquery."""
+    counted = rows.order_by().values("session").annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted, output_field=models.IntegerField()), 0)
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
@@ -45,6 +52,16 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def visible_to(self, user: Any) -> "SessionQuerySet":
         """Those of pools that one sees."""
         return self if is_operator(user) else self.filter(_managed(user, "pool__queue"))
+
+    def with_counts(self) -> "SessionQuerySet":
+        """Each with how many are `waiting`, `active` and `offered` now."""
+        live = _model("Seat").objects.filter(session=OuterRef("pk")).live()
+        offers = _model("Hire").objects.filter(session=OuterRef("pk")).offered()
+        return self.annotate(
+            waiting=_number(live.filter(status=SeatStatus.WAITING)),
+            active=_number(live.filter(status=SeatStatus.ACTIVE)),
+            offered=_number(offers),
+        )
 
     def open(self) -> "SessionQuerySet":
         """Those that have not ended."""

@@ -140,6 +140,41 @@ def _finalize(*, seat: Seat, assignment: Assignment, data: Any, now: datetime | 
     return done
 
 
+def held(*, seat: Seat, assignment_id: int) -> Assignment:
+    """What was handed to the seat's worker in one of the pool's queues. Raises Assignment.DoesNotExist."""
+    queues = {seat.session.pool.queue_id, seat.session.pool.backlog_queue_id} - {None}
+    mine = Assignment.objects.filter(reviewer=seat.worker.reviewer_id, queue__in=queues)
+    return mine.select_related("task__target_reviewer", "task__queue", "queue", "reviewer__user").get(pk=assignment_id)
+
+
+def skip(
+    *, seat: Seat, assignment: Assignment, seconds_to_expire: int | None, now: datetime | None = None
+) -> Assignment:
+    """Hand a task back. Raises what lifecycle.skip does."""
+    actor = seat.worker.reviewer.user
+    return lifecycle.skip(assignment_id=assignment.pk, seconds_to_expire=seconds_to_expire, actor=actor, now=now)
+
+
+def extend(
+    *,
+    seat: Seat,
+    assignment: Assignment,
+    seconds_to_expire: int | None = None,
+    expire_at: datetime | None = None,
+    now: datetime | None = None,
+) -> Assignment:
+    """Move the end of a lease away from now. Raises SeatNotActive, and what lifecycle.extend does."""
+    if assignment.queue_id == seat.session.pool.queue_id:
+        queue_for(seat)
+    return lifecycle.extend(
+        assignment_id=assignment.pk,
+        seconds_to_expire=seconds_to_expire,
+        expire_at=expire_at,
+        actor=seat.worker.reviewer.user,
+        now=now,
+    )
+
+
 def give_up(assignments: list[Assignment], *, now: datetime | None = None) -> int:
     """Take assignments back from their worker; how many were still held."""
     count = 0
@@ -162,8 +197,10 @@ def release(*, limit: int = 100, now: datetime | None = None) -> int:
         own = seat.session.pool
         queues = {own.backlog_queue_id} if seat.live else {own.queue_id, own.backlog_queue_id}
         held = Assignment.objects.filter(reviewer=seat.worker.reviewer_id, queue__in=queues - {None})
-        # Who has left may have come back, on a seat whose work is not to be taken.
-        if not Seat.objects.live().filter(worker=seat.worker_id).exclude(pk=seat.pk).exists():
-            give_up(list(held.live(database_now(now))), now=now)
+        # Who has left may have come back: what was handed out since is of a seat whose work is not to be taken.
+        newer = Seat.objects.live().filter(worker=seat.worker_id).exclude(pk=seat.pk).first()
+        if newer is not None:
+            held = held.filter(created_at__lt=newer.joined_at)
+        give_up(list(held.live(database_now(now))), now=now)
         Seat.objects.filter(pk=seat.pk, status=seat.status).update(to_release=False)
     return len(seats)

@@ -25,8 +25,10 @@ from django.db import transaction
 from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
+from pavilion import links, pool, pools, sessions, workers
+from pavilion.models import Payment
 from queues import administration, notifications
-from queues.models import Delivery
+from queues.models import Delivery, Queue
 from queues.notifications import NotificationDraft
 from queues.states import DeliveryStatus, Level
 from tests import cast
@@ -190,11 +192,81 @@ GET     /api/v1/tokens/{token}/                  mine   401       200      200  
 GET     /api/v1/tokens/{token}/                  else   401       404      404      404       404     404
 DELETE  /api/v1/tokens/{token}/                  mine   401       204      204      204       204     204
 DELETE  /api/v1/tokens/{token}/                  else   401       404      404      404       404     404
+
+GET     /api/v1/projects/                        -      401       200      200      200       200     200
+POST    /api/v1/projects/                        -      401       403      403      403       201     201
+GET     /api/v1/projects/{project}/              team   401       404      404      404       200     200
+GET     /api/v1/projects/{project}/              else   401       404      404      404       404     200
+PATCH   /api/v1/projects/{project}/              team   401       404      404      404       200     200
+PATCH   /api/v1/projects/{project}/              else   401       404      404      404       404     200
+GET     /api/v1/pools/                           -      401       200      200      200       200     200
+POST    /api/v1/pools/                           team   401       400      403      403       201     201
+POST    /api/v1/pools/                           else   401       400      400      400       400     201
+GET     /api/v1/pools/{pool}/                    team   401       404      404      404       200     200
+GET     /api/v1/pools/{pool}/                    else   401       404      404      404       404     200
+PATCH   /api/v1/pools/{pool}/                    team   401       404      404      404       200     200
+PATCH   /api/v1/pools/{pool}/                    else   401       404      404      404       404     200
+DELETE  /api/v1/pools/{pool}/                    team   401       404      404      404       409     409
+DELETE  /api/v1/pools/{pool}/                    else   401       404      404      404       404     409
+POST    /api/v1/pools/{pool}/clone/              team   401       404      404      404       201     201
+POST    /api/v1/pools/{pool}/clone/              else   401       404      404      404       404     201
+POST    /api/v1/pools/{pool}/post/               team   401       404      404      404       409     409
+POST    /api/v1/pools/{pool}/post/               else   401       404      404      404       404     409
+
+GET     /api/v1/sessions/                        -      401       200      200      200       200     200
+GET     /api/v1/sessions/{session}/              team   401       404      404      404       200     200
+GET     /api/v1/sessions/{session}/              else   401       404      404      404       404     200
+PATCH   /api/v1/sessions/{session}/              team   401       404      404      404       200     200
+PATCH   /api/v1/sessions/{session}/              else   401       404      404      404       404     200
+POST    /api/v1/sessions/{session}/start/        team   401       404      404      404       200     200
+POST    /api/v1/sessions/{session}/start/        else   401       404      404      404       404     200
+POST    /api/v1/sessions/{session}/stop/         team   401       404      404      404       200     200
+POST    /api/v1/sessions/{session}/stop/         else   401       404      404      404       404     200
+POST    /api/v1/sessions/{session}/expire/       team   401       404      404      404       200     200
+POST    /api/v1/sessions/{session}/expire/       else   401       404      404      404       404     200
+POST    /api/v1/sessions/{session}/migrate/      team   401       404      404      404       409     409
+POST    /api/v1/sessions/{session}/migrate/      else   401       404      404      404       404     409
+POST    /api/v1/sessions/{session}/hire/         team   401       404      404      404       200     200
+POST    /api/v1/sessions/{session}/hire/         else   401       404      404      404       404     200
+POST    /api/v1/sessions/{session}/dismiss/      team   401       404      404      404       200     200
+POST    /api/v1/sessions/{session}/dismiss/      else   401       404      404      404       404     200
+POST    /api/v1/sessions/{session}/block/        team   401       404      404      404       200     200
+POST    /api/v1/sessions/{session}/block/        else   401       404      404      404       404     200
+GET     /api/v1/sessions/{session}/invitations/  team   401       404      404      404       200     200
+GET     /api/v1/sessions/{session}/invitations/  else   401       404      404      404       404     200
+GET     /api/v1/sessions/{session}/seats/        team   401       404      404      404       200     200
+GET     /api/v1/sessions/{session}/seats/        else   401       404      404      404       404     200
+
+GET     /api/v1/payments/                        -      401       200      200      200       200     200
+GET     /api/v1/payments/{payment}/              team   401       404      404      404       200     200
+GET     /api/v1/payments/{payment}/              else   401       404      404      404       404     200
+POST    /api/v1/payments/{payment}/send_again/   team   401       404      404      404       409     409
+POST    /api/v1/payments/{payment}/send_again/   else   401       404      404      404       404     409
+
+GET     /api/v1/seat/                            team   401       401      401      401       401     401
+POST    /api/v1/seat/confirm/                    team   401       401      401      401       401     401
+POST    /api/v1/seat/submit/                     team   401       401      401      401       401     401
+POST    /api/v1/seat/return/                     team   401       401      401      401       401     401
+POST    /api/v1/seat/grab/                       team   401       401      401      401       401     401
+GET     /api/v1/seat/assignments/{assignment}/   team   401       401      401      401       401     401
+POST    /api/v1/seat/assignments/{assignment}/finalize/ team 401  401      401      401       401     401
+POST    /api/v1/seat/assignments/{assignment}/skip/ team 401      401      401      401       401     401
+POST    /api/v1/seat/assignments/{assignment}/extend/ team 401    401      401      401       401     401
+
+GET     /pool/offer/{offer}/                     team   200       200      200      200       200     200
+POST    /pool/offer/{offer}/                     team   303       303      303      303       303     303
+GET     /pool/room/{room}/                       team   200       200      200      200       200     200
+POST    /pool/room/{room}/                       team   405       405      405      405       405     405
+GET     /pool/room/{room}/enter/                 team   405       405      405      405       405     405
+POST    /pool/room/{room}/enter/                 team   200       200      200      200       200     200
 """
 
 BLOCKS = [[line.split() for line in block.splitlines()] for block in TABLE.strip().split("\n\n")]
 BLOCKS[0].pop(0)
 ROWS = [row for block in BLOCKS for row in block]
+
+SEAT = f"{ROOT}seat/"
+"""Addresses that know nobody but who brings the token of a seat: see test_seat.py."""
 
 ASKS = {"endpoint": "https://8.8.8.8/fresh", "events_to_notify": ["TASK_FINISHED"]}
 """A public address, where nobody is asked for one."""
@@ -220,11 +292,27 @@ GOOD_BODIES: dict[tuple[str, str], Any] = {
         "since": "2030-01-01T00:00:00Z",
         "notification": "{notification}",
     },
+    ("POST", "/api/v1/projects/"): {"name": "Fresh"},
+    ("PATCH", "/api/v1/projects/{project}/"): {"description": "Fresh"},
+    ("POST", "/api/v1/pools/"): {"project": "{project}", "queue": "{queue}", "name": "fresh", "title": "Fresh"},
+    ("PATCH", "/api/v1/pools/{pool}/"): {"title": "Fresh"},
+    ("POST", "/api/v1/pools/{pool}/clone/"): {"name": "clone"},
+    ("POST", "/api/v1/pools/{pool}/post/"): {},
+    ("PATCH", "/api/v1/sessions/{session}/"): {"max_waiting": 9},
+    **{
+        ("POST", f"/api/v1/sessions/{{session}}/{what}/"): {} for what in ("start", "stop", "expire", "migrate", "hire")
+    },
+    ("POST", "/api/v1/sessions/{session}/dismiss/"): {"seat": "{seat}"},
+    ("POST", "/api/v1/sessions/{session}/block/"): {"worker": "{worker}"},
+    ("POST", "/api/v1/payments/{payment}/send_again/"): {},
+    ("POST", "/pool/room/{room}/enter/"): {"connection": None},
 }
 
 MISSING: dict[str, Any] = {
     "queue": "missing",
     **dict.fromkeys(("member", "task", "assignment", "reviewer", "token", "notification", "delivery"), 999_999),
+    **dict.fromkeys(("project", "pool", "session", "payment"), 999_999),
+    **dict.fromkeys(("offer", "room"), "missing"),
 }
 
 NAMES = dict(zip(PEOPLE, (None, "stan", "alice", "rick", "mia", "olga"), strict=True))
@@ -245,6 +333,29 @@ def asked(by: str, **where: Any) -> dict[str, int]:
     ended = {"status": DeliveryStatus.FAILED, "next_try_at": None, "ended_at": timezone.now()}
     Delivery.objects.filter(pk=sent.pk).update(**ended)
     return {"notification": made.pk, "delivery": sent.pk}
+
+
+def pooled(queue: Queue, by: str) -> dict[str, Any]:
+    """A pool for the queue in a project of somebody's, with a worker who waits and one who was paid."""
+    project = pools.create_project(name=f"Study of {queue.name}", actor=cast.person(by))
+    fields = {"name": "pool", "title": "Pool", "min_waiting": 1, "min_active": 1, "max_waiting": 3, "max_active": 1}
+    made = pools.create_pool(project=project, queue=queue, fields=fields)
+    session = sessions.post(pool_id=made.pk, actor=cast.person(by))
+    names = (f"{queue.name}-1", f"{queue.name}-2")
+    first, second = (workers.admit(marketplace="local", external_id=name, queues=[queue]) for name in names)
+    paid = pool.join(session_id=session.pk, worker=first)
+    pool.submit(seat_id=paid.pk)
+    waits = pool.join(session_id=session.pk, worker=second)
+    return {
+        "project": project.pk,
+        "pool": made.pk,
+        "session": session.pk,
+        "seat": waits.pk,
+        "worker": second.pk,
+        "payment": Payment.objects.filter(seat=paid, kind="base").get().pk,
+        "offer": links.of_offer(session_id=session.pk),
+        "room": links.of_seat(waits.pk),
+    }
 
 
 class World:
@@ -279,6 +390,8 @@ class World:
             if whose == "mine":
                 where = {"level": Level.TASK, "task": task}
             self.things[whose] |= asked("mia" if whose == "team" else by, **where)
+        self.things["team"] |= pooled(digits, "mia")
+        self.things["else"] |= pooled(foreign, "fay")
 
     def ask(self, person: str, method: str, address: str, whose: str, **instead: Any) -> Any:
         """One request, whose effect is undone."""
@@ -349,14 +462,14 @@ def test_every_row_stands_once() -> None:
 
 def test_what_an_address_does_not_know_is_405_for_those_with_a_name_and_401_for_the_others(world: World) -> None:
     known = dict(addresses())
-    for address in {address for _method, address, *_ in ROWS if address.startswith(ROOT)}:
+    for address in {address for _method, address, *_ in ROWS if address.startswith(ROOT) and SEAT not in address}:
         for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - known[plain(address)]:
             statuses = [world.ask(person, method, address, "else").status_code for person in PEOPLE]
             assert statuses == [401, *[405] * 5], (method, address)
 
 
 def test_options_tell_everybody_with_a_name_the_same(world: World) -> None:
-    for address in {address for _method, address, *_ in ROWS if address.startswith(ROOT)}:
+    for address in {address for _method, address, *_ in ROWS if address.startswith(ROOT) and SEAT not in address}:
         answers = [world.ask(person, "OPTIONS", address, "else") for person in PEOPLE]
         missing = world.ask("stranger", "OPTIONS", address, "else", **MISSING)
         assert answers[0].status_code == 401

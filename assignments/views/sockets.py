@@ -9,15 +9,16 @@ from queues.models import Queue
 
 def of_queue(request: HttpRequest, queue: Queue) -> str:
     """The address for live.js of a queue's socket; "" where there are none."""
-    return _address(request, f"/ws/queues/{queue.name}/")
+    return address(request, f"/ws/queues/{queue.name}/")
 
 
 def of_operator(request: HttpRequest) -> str:
     """The address for live.js of the operators' socket; "" where there are none."""
-    return _address(request, "/ws/operator/")
+    return address(request, "/ws/operator/")
 
 
-def _address(request: HttpRequest, path: str) -> str:
+def address(request: HttpRequest, path: str) -> str:
+    """The address for live.js of the socket at a path; "" where there are none."""
     at = conf.sockets()
     if at is None:
         return ""

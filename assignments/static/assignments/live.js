@@ -22,7 +22,7 @@ const GOOD = 10_000;
 
 /** What the browser calls a connection that went without a word. */
 const OFFLINE = 1006;
-const REFUSALS = { 4401: "session", 4403: "forbidden", 4404: "missing" };
+const REFUSALS = { 4401: "session", 4403: "forbidden", 4404: "missing", 4409: "elsewhere" };
 const TOO_MANY = new Set([4429, 1008]);
 
 /** A socket: `at` is a path, or has the host and port of another server, or is whole. Null where it is no address. */
@@ -40,12 +40,26 @@ export class Live {
   /**
    * `at`: where the socket is, "" where there is none. `onMessage(message)` hears what the server says, which is asked
    * for a "state" when it is time to look; without a socket `onLook()` is called then. `onRefused(why)`: the server will
-   * have no socket, because of "session", "forbidden" or "missing"; it is not tried again before `start()`.
+   * have no socket, because of "session", "forbidden", "missing" or "elsewhere"; it is not tried again before `start()`.
    * `onStatus(status)`: "live" or "polling", when that has changed. `status`: an element that tells people, in the words
-   * of its data-live and data-polling.
+   * of its data-live and data-polling. `greeting()`: what is said first, where the session does not say who is there.
+   * `first`: the type of the message by which the server takes us. `eachWithout`: how often a page without a socket looks,
+   * in ms; `unseen`: also while nobody sees it.
    */
-  constructor({ at, onMessage, onLook, onRefused = () => {}, onStatus = () => {}, status = null }) {
+  constructor({
+    at,
+    onMessage,
+    onLook,
+    onRefused = () => {},
+    onStatus = () => {},
+    status = null,
+    greeting = null,
+    first = "welcome",
+    eachWithout = EACH_WITHOUT,
+    unseen = false,
+  }) {
     Object.assign(this, { at, onMessage, onLook, onRefused, onStatus, element: status });
+    Object.assign(this, { greeting, first, eachWithout, unseen });
     this.running = false;
     this.status = null;
     this.attempt = 0;
@@ -92,6 +106,12 @@ export class Live {
     else this.onLook();
   }
 
+  /** Say something, where there is a socket; whether there is. */
+  say(message) {
+    this.#send(message);
+    return Boolean(this.#taken);
+  }
+
   #connect() {
     this.#dismiss();
     this.#drop();
@@ -101,6 +121,7 @@ export class Live {
     this.welcomedAt = null;
     if (!socket) return;
     socket.onmessage = ({ data }) => this.#heard(data);
+    if (this.greeting) socket.onopen = () => socket.send(JSON.stringify(this.greeting()));
     socket.onclose = ({ code }) => this.#lost(code);
     this.quiet = setTimeout(() => this.#lost(OFFLINE), OPENING);
   }
@@ -119,7 +140,7 @@ export class Live {
       return;
     }
     if (message.type === "pong") return;
-    if (message.type === "welcome") {
+    if (message.type === this.first && this.welcomedAt === null) {
       this.welcomedAt = performance.now();
       this.#tell("live");
       this.#planLook();
@@ -194,8 +215,8 @@ export class Live {
   #planLook() {
     clearTimeout(this.looking);
     if (!this.running) return;
-    const look = () => (document.hidden ? this.#planLook() : this.look());
-    this.looking = setTimeout(look, this.isLive ? EACH_WITH : EACH_WITHOUT);
+    const look = () => (document.hidden && !this.unseen ? this.#planLook() : this.look());
+    this.looking = setTimeout(look, this.isLive ? EACH_WITH : this.eachWithout);
   }
 
   /** The network is back, or the page is seen again: what was missed meanwhile? */

@@ -1,4 +1,4 @@
-/* Speaks to the REST API: JSON with the session's cookie and the CSRF token, and problem documents told apart. */
+/* Speaks to the REST API: JSON, and problem documents told apart. Who asks is for credentials to say. */
 
 const PATIENCE = 20_000;
 const TOKEN = "meta[name=crowd-csrf]";
@@ -34,34 +34,84 @@ function secondsToWait(header) {
   return Number.isFinite(seconds) ? seconds : Math.max(0, (Date.parse(header) - Date.now()) / 1000) || 0;
 }
 
-export class Api {
-  /** `onDate(serverTime, sentAt, receivedAt)`, all in ms, is told of each answer's Date header. */
-  constructor({ onDate = () => {} } = {}) {
-    this.onDate = onDate;
+/** Known by the session's cookie and the CSRF token, both of which came with this page. */
+export class SessionCredentials {
+  constructor() {
     this.token = document.querySelector(TOKEN).content;
     this.user = document.querySelector(USER).content;
   }
 
+  headers() {
+    return { "X-CSRFToken": this.token };
+  }
+
+  /** Signing in elsewhere changes the token and nothing else: that needs no question to the reviewer. */
+  isStale({ status, detail }) {
+    return status === 403 && detail.startsWith("CSRF");
+  }
+
+  /**
+   * Look at this page again for a fresh CSRF token: "renewed"; "signed-out" while nobody is signed in; "other" where it
+   * is somebody else now. Throws Problem where the server cannot be reached.
+   */
+  async renew(api) {
+    const { page, response } = await api.page();
+    const user = page.querySelector(USER)?.content;
+    if (user === undefined) return response.redirected ? "signed-out" : "other";
+    if (user !== this.user) return "other";
+    this.token = page.querySelector(TOKEN).content;
+    return "renewed";
+  }
+}
+
+export class Api {
+  /**
+   * `onDate(serverTime, sentAt, receivedAt)`, all in ms, is told of each answer's Date header. `credentials`: whose
+   * `user` it is, the `headers()` that say so, whether a problem `isStale`, and how to `renew(api)`.
+   */
+  constructor({ onDate = () => {}, credentials = new SessionCredentials() } = {}) {
+    Object.assign(this, { onDate, credentials });
+  }
+
+  get user() {
+    return this.credentials.user;
+  }
+
   /** The JSON that the server answers to a POST. Throws Problem. */
-  async post(url, body, { key = null } = {}) {
-    try {
-      return await this.#post(url, body, key);
-    } catch (problem) {
-      // Signing in elsewhere changes the token and nothing else: that needs no question to the reviewer.
-      const stale = problem.status === 403 && problem.detail.startsWith("CSRF");
-      if (!stale) throw problem;
-      if ((await this.renew()) !== "renewed") throw new Problem("session", problem);
-      return this.#post(url, body, key);
-    }
+  post(url, body, { key = null } = {}) {
+    return this.#fresh(() => this.#post(url, body, key));
   }
 
   /** The JSON that the server answers to a GET. Throws Problem. */
   get(url) {
-    return this.#send(url, { headers: { Accept: "application/json" }, cache: "no-store" });
+    return this.#fresh(() => {
+      const headers = { Accept: "application/json", ...this.credentials.headers() };
+      return this.#send(url, { headers, cache: "no-store" });
+    });
+  }
+
+  /** What `send` brings, with fresh credentials where those that there were have become stale. */
+  async #fresh(send) {
+    try {
+      return await send();
+    } catch (problem) {
+      if (!this.credentials.isStale(problem)) throw problem;
+      if ((await this.renew()) !== "renewed") throw new Problem("session", problem);
+      return send();
+    }
+  }
+
+  /** Fresh credentials: "renewed", or why there are none. Throws Problem. */
+  renew() {
+    return this.credentials.renew(this);
   }
 
   #post(url, body, key) {
-    const headers = { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": this.token };
+    const headers = {
+      "Content-Type": "application/json",
+      Accept: "application/json",
+      ...this.credentials.headers(),
+    };
     if (key) headers["Idempotency-Key"] = key;
     return this.#send(url, { method: "POST", headers, body: JSON.stringify(body) });
   }
@@ -98,19 +148,6 @@ export class Api {
     } catch {
       throw new Problem("unreachable");
     }
-  }
-
-  /**
-   * Look at this page again for a fresh CSRF token: "renewed"; "signed-out" while nobody is signed in; "other" where it
-   * is somebody else now. Throws Problem where the server cannot be reached.
-   */
-  async renew() {
-    const { page, response } = await this.page();
-    const user = page.querySelector(USER)?.content;
-    if (user === undefined) return response.redirected ? "signed-out" : "other";
-    if (user !== this.user) return "other";
-    this.token = page.querySelector(TOKEN).content;
-    return "renewed";
   }
 
   /** This page as the server has it now, `{page, response}`. Throws Problem where the server cannot be reached. */

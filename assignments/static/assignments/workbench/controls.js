@@ -25,7 +25,7 @@ export class Controls {
     this.keys = new Keys({ enabled: this.keysOn, onSubmit: () => bench.submit() });
     this.#commands();
     this.#buttons();
-    for (const dialog of all("dialog")) this.#dialog(dialog);
+    for (const dialog of all("#bench dialog")) this.#dialog(dialog);
     bind(find("#at-once"), bench.atOnce);
     bind(find("#keys-on"), this.keysOn, () => this.#showKeys());
     this.#instructions(setting(`instructions:${queue}`, true));
@@ -45,7 +45,7 @@ export class Controls {
   /** The task is gone. */
   clear() {
     this.keys.setChoices(new Map());
-    for (const dialog of all("dialog[open]")) dialog.close();
+    for (const dialog of all("#bench dialog[open]")) dialog.close();
   }
 
   #commands() {
@@ -87,7 +87,7 @@ export class Controls {
     find("#help").addEventListener("click", () => find("#help-dialog").showModal());
     find("#look").addEventListener("click", () => bench.look({ quiet: true }));
     find("#lost-next").addEventListener("click", () => bench.next());
-    find("#session-continue").addEventListener("click", () => bench.goOn());
+    find("#session-continue")?.addEventListener("click", () => bench.goOn());
     for (const button of all("[data-copy]")) {
       button.addEventListener("click", () => this.#copy(find(button.dataset.copy)));
     }

@@ -44,6 +44,11 @@ export class Pushes {
     this.live.stop();
   }
 
+  /** Somebody else has heard that there is work. */
+  available() {
+    this.#askSoon();
+  }
+
   /** The page has nothing to do from now on; something may have come while it found that out. */
   emptied() {
     if (this.missed) this.#askSoon();

@@ -23,11 +23,16 @@ const data = JSON.parse(document.getElementById("workbench-data").textContent);
 const at = (name, id) => data.addresses[name].replace("/0/", `/${id}/`);
 const find = (selector) => document.querySelector(selector);
 
-class Workbench {
-  constructor(root) {
+export class Workbench {
+  /**
+   * `credentials`: who asks (see api.js), where it is not the session. `onSignedOut()`: what is done where that is not
+   * known any more, until which the promise that it returns is waited for; where it is not given, the page asks.
+   */
+  constructor(root, { credentials, onSignedOut } = {}) {
     this.stage = new Stage(root);
     this.clock = new ServerClock();
-    this.api = new Api({ onDate: (...times) => this.clock.learn(...times) });
+    this.api = new Api({ onDate: (...times) => this.clock.learn(...times), credentials });
+    this.onSignedOut = onSignedOut ?? (() => this.#signIn());
     this.outbox = new Outbox(this.api.user, data.queue);
     this.delivery = new Delivery({
       api: this.api,
@@ -67,6 +72,13 @@ class Workbench {
     if (left) this.showLost(left);
     await Promise.all([this.forms.prepare(), this.flush()]);
     if (this.stage.state === "loading") await this.look();
+  }
+
+  /** End for good: nothing is asked for any more, and what is on the page stays no longer. */
+  stop() {
+    this.pushes.stop();
+    this.#clear();
+    this.stage.show("loading", { focus: false });
   }
 
   /** Send what an earlier visit to the page could not. */
@@ -296,7 +308,7 @@ class Workbench {
 
   /** Resolves once the reviewer is signed in again; until then the page asks for it, and keeps what was typed. */
   signedOut() {
-    this.signingIn ??= this.#signIn().finally(() => {
+    this.signingIn ??= this.onSignedOut().finally(() => {
       this.signingIn = null;
     });
     return this.signingIn;
@@ -433,5 +445,3 @@ class Workbench {
     performance.measure("crowd:submit-to-next", { start });
   }
 }
-
-new Workbench(find("#bench")).start();

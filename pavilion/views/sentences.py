@@ -1,0 +1,43 @@
+"""The sentences that the room's scripts say; {words in braces} are filled in by them."""
+
+from django.utils.translation import gettext_lazy as _
+
+ROOM = {
+    "waiting_title": _("Waiting"),
+    "your_turn": _("It is your turn!"),
+    "your_turn_flash": _("▶ Your turn!"),
+    "active_title": _("At work"),
+    "elapsed": _("You have waited for {time}."),
+    "place": _("You are number {place} of {waiting} in line. {active} are at work."),
+    "seconds_left": _("{count} seconds left"),
+    "time_left": _("{time} left"),
+    "ends_soon": _("The time limit is near: in {count} seconds your work is submitted by itself."),
+    "no_budget": _("There is no money for more answers in this session. Please submit."),
+    "connection_lost": _("The connection is lost. It is tried again; keep this page open."),
+    "server_away": _("The server cannot be reached just now. It is tried again; keep this page open."),
+    "sound_on": _("Sound is on"),
+    "sound_off": _("Turn the sound on"),
+    "notice_body": _("Come back to the page and say that you are here."),
+    # How a seat has ended.
+    "submit_title": _("Thank you"),
+    "submit": _("You have submitted your work."),
+    "stop_title": _("Thank you: that was all"),
+    "stop": _("The session was stopped, and your work submitted."),
+    "stop_expired": _("The session has ended, and your work was submitted."),
+    "return_title": _("You have given it back"),
+    "return": _("Your place is free for somebody else."),
+    "silence_title": _("You were away for too long"),
+    "silence": _("We have not heard of your page for a while, so your place was given to somebody else."),
+    "time_title": _("The time is over"),
+    "time": _("You have reached the time limit without submitting."),
+    "unconfirmed_title": _("Your turn has passed"),
+    "unconfirmed": _("You did not say in time that you are here, so somebody else is at work now."),
+    "dismiss_title": _("You have been dismissed"),
+    "dismiss": _("The operator has ended your work."),
+    "block_title": _("You cannot take part any more"),
+    "block": _("The operator has ended your work, and you take no further part."),
+    "earned": _("You have earned {amount}."),
+    "earned_nothing": _("Nothing is paid for it."),
+    "reason": _("The operator says: {reason}"),
+    "submitting": _("Going on to the marketplace …"),
+}

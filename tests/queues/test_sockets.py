@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from unittest.mock import ANY
 
 import pytest
@@ -321,6 +322,49 @@ def test_who_does_not_read_is_sent_away_and_leaves_their_place(digits):
     assert sent[-1]["type"] == "websocket.close"
     assert sent[-1]["code"] == 1013
     assert not limits.seats._taken
+
+
+def test_what_is_heard_while_it_is_asked_how_things_are_is_asked_about_again(digits):
+    """The answer that is under way may be older."""
+    _token, secret = tokens.issue(user=cast.person("alice"), name="socket")
+    asked, go_on, again = threading.Event(), threading.Event(), threading.Event()
+    looks = iter([None, asked, again])
+
+    class Slow(base.Socket):
+        def admit(self, user):
+            return user
+
+        def groups(self, admission):
+            return {"slow"}
+
+        def snapshot(self, admission):
+            if (look := next(looks)) is not None:
+                look.set()
+                assert go_on.wait(LONG)
+
+        def show(self, type_, snapshot):
+            pass
+
+    async def converse():
+        incoming = asyncio.Queue()
+        incoming.put_nowait({"type": "websocket.connect"})
+        for frame in ({"type": "authenticate", "token": secret}, {"type": "look"}):
+            incoming.put_nowait({"type": "websocket.receive", "text": json.dumps(frame)})
+
+        async def send(message):
+            pass
+
+        scope = {"type": "websocket", "path": "/ws/slow/", "headers": [(b"host", b"localhost")]}
+        socket = Slow(scope, incoming.get, send)
+        end = asyncio.create_task(socket.run())
+        assert await asyncio.to_thread(asked.wait, LONG)
+        socket.hear({"type": "check"})
+        go_on.set()
+        assert await asyncio.to_thread(again.wait, LONG)
+        incoming.put_nowait({"type": "websocket.disconnect"})
+        await asyncio.wait_for(end, LONG)
+
+    asyncio.run(converse())
 
 
 def test_who_sends_too_much_is_sent_away(site, digits):

@@ -12,6 +12,7 @@ from pavilion import conf
 from pavilion.exceptions import NameTaken, PoolInUse
 from pavilion.models import Pool, Project
 from pavilion.sessions import TERMS, check_terms
+from pavilion.states import SessionStatus
 from queues.exceptions import InvalidInput
 from queues.models import Queue
 from queues.transactions import database_now, is_unique_violation, writer
@@ -58,6 +59,15 @@ def update_project(*, project_id: int, changes: Mapping[str, Any]) -> Project:
 
 
 @writer
+def delete_project(*, project_id: int) -> None:
+    """Raises Project.DoesNotExist, PoolInUse where it has pools."""
+    try:
+        Project.objects.get(pk=project_id).delete()
+    except ProtectedError:
+        raise PoolInUse("The project has pools. Those that were at work stay; delete the others first.") from None
+
+
+@writer
 def create_pool(*, project: Project, queue: Queue, fields: Mapping[str, Any], now: datetime | None = None) -> Pool:
     """A pool with these fields, any of POOL_FIELDS. Raises InvalidInput, NameTaken."""
     moment = database_now(now)
@@ -72,12 +82,20 @@ def create_pool(*, project: Project, queue: Queue, fields: Mapping[str, Any], no
 def update_pool(*, pool_id: int, changes: Mapping[str, Any], now: datetime | None = None) -> Pool:
     """Set fields of a pool. A session that is live keeps the terms under which it was posted.
 
+    Its marketplace is where its sessions are posted, withdrawn and paid, so a pool that was at work keeps it; and its
+    backlog stays while somebody may work on it.
+
     Raises Pool.DoesNotExist, InvalidInput, NameTaken.
     """
     pool = Pool.objects.select_for_update(no_key=True).get(pk=pool_id)
     fields = changes.keys() & POOL_FIELDS
+    before = pool.marketplace, pool.backlog_queue_id
     for name in fields:
         setattr(pool, name, changes[name])
+    if pool.marketplace != before[0] and pool.sessions.exists():
+        raise InvalidInput.at("/marketplace", "The pool was at work there. Clone it for another marketplace.")
+    if pool.backlog_queue_id != before[1] and pool.sessions.filter(status=SessionStatus.LIVE).exists():
+        raise InvalidInput.at("/backlog_queue", "The pool is at work. Stop its session first.")
     pool.updated_at = database_now(now)
     _check_pool(pool, fields)
     _save(pool, f"The project has a pool {pool.name} already.", update_fields=[*fields, "updated_at"])

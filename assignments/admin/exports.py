@@ -79,7 +79,7 @@ def export_page(model_admin: Any, request: HttpRequest, queue: Queue) -> HttpRes
     form = ExportForm(request.GET if "format" in request.GET else None)
     if form.is_bound and form.is_valid():
         export = form.export(queue)
-        response = StreamingHttpResponse(_streamed(request, export), content_type=TYPES[export.format])
+        response = StreamingHttpResponse(streamed(request, export.lines()), content_type=TYPES[export.format])
         response["Content-Disposition"] = f'attachment; filename="{export.file_name(timezone.now())}"'
         # A proxy that gathers the whole answer first would make the reader wait, and would need the room.
         response["X-Accel-Buffering"] = "no"
@@ -90,14 +90,13 @@ def export_page(model_admin: Any, request: HttpRequest, queue: Queue) -> HttpRes
     return TemplateResponse(request, "admin/crowd_assignments/queue/export.html", context)
 
 
-def _streamed(request: HttpRequest, export: Export) -> Iterator[bytes] | AsyncIterator[bytes]:
-    """The file's bytes, in the form that the server takes without gathering them."""
-    chunks = _chunks(export)
+def streamed(request: HttpRequest, lines: Iterator[str]) -> Iterator[bytes] | AsyncIterator[bytes]:
+    """The bytes of a file of these lines, in the form that the server takes without gathering them."""
+    chunks = _chunks(lines)
     return _awaited(chunks) if isinstance(request, ASGIRequest) else chunks
 
 
-def _chunks(export: Export) -> Iterator[bytes]:
-    lines = export.lines()
+def _chunks(lines: Iterator[str]) -> Iterator[bytes]:
     gathered, size = [], CHUNK
     for line in lines:
         gathered.append(line)

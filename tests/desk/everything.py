@@ -10,12 +10,15 @@ from assignments import claims, lifecycle, rollup
 from assignments.models import Assignment, Reviewer
 from assignments.states import AssignmentStatus
 from crowdsite.demo import digits, loading
+from pavilion import hiring, links, pool
+from pavilion.models import Hire
 from queues import administration, batches, deliveries, intake, notifications, sequencer
 from queues.deliveries import Outcome
 from queues.intake import TaskDraft
 from queues.models import Delivery, FeedEntry, Membership, Queue, Task
 from queues.notifications import NotificationDraft
 from queues.states import Level, Role
+from tests import pools
 from tests.cast import grab, join, person, post, queue
 
 DAYS = 4
@@ -43,6 +46,7 @@ def fill() -> dict[str, Any]:
     ended = Assignment.objects.filter(reviewer__user=alice.user).order_by("-id")
     return {
         **_webhooks(),
+        **_pool(work),
         "queue": work.pk,
         "batch": batch.pk,
         "reviewer": Reviewer.objects.get(user=alice.user).pk,
@@ -134,4 +138,33 @@ def _webhooks() -> dict[str, Any]:
         "delivery": failed.pk,
         "entry": FeedEntry.objects.get(event=failed.event_id).pk,
         "pets": pets.pk,
+    }
+
+
+def _pool(work: Queue) -> dict[str, str]:
+    """The links of workers in a pool: two who wait, one who is called, one who is at work, and one who has left."""
+    words = {
+        "title": "Read handwritten digits",
+        "description": "You see the picture of a digit, and say which one it is.",
+        "waiting_instructions": "Do what you like meanwhile, and leave the sound on.",
+    }
+    limits = {"min_waiting": 1, "min_active": 1, "max_waiting": 6, "max_active": 2}
+    session = pools.post(queue=work, name="digits-pool", **words, **limits, confirm_seconds=600, heartbeat_seconds=600)
+    hiring.work()
+    taken = Hire.objects.order_by("pk")[0]
+    seats = [pools.join(session, name) for name in ("Ann", "Ben", "Cyd", "Dee", "Eve")]
+    left, at_work, called, waiting, _also = seats
+    pool.confirm(seat_id=left.pk)
+    pool.submit(seat_id=left.pk)
+    pool.confirm(seat_id=at_work.pk)
+    return {
+        "session": str(session.pk),
+        "pool": str(session.pool_id),
+        "worker": str(left.worker_id),
+        "offer": links.of_offer(session_id=session.pk),
+        "taken": links.of_offer(session_id=session.pk, hire_id=taken.pk),
+        **{
+            name: links.of_seat(seat.pk)
+            for name, seat in (("waiting", waiting), ("called", called), ("at_work", at_work), ("left", left))
+        },
     }

@@ -24,7 +24,7 @@ AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.m
 PHONE = {"width": 360, "height": 740}
 SCREEN = {"width": 1200, "height": 800}
 LARGEST_PICTURE = 150_000
-DARK_ON_A_PHONE = {"desk", "workbench"}
+DARK_ON_A_PHONE = {"desk", "workbench", "pool-called"}
 """Pages of which there is a second picture."""
 
 
@@ -75,9 +75,10 @@ def count_failed(page: Any) -> None:
     page.get_by_role("button", name="Replay them").wait_for()
 
 
-QUEUES, ASSIGNMENTS = "/admin/crowd_queues", "/admin/crowd_assignments"
+QUEUES, ASSIGNMENTS, POOLS = "/admin/crowd_queues", "/admin/crowd_assignments", "/admin/crowd_pavilion"
 BENCH = "#bench:not([data-state=loading]):has(#live-state[data-status=live])"
 BOARD = "[data-state=live]"
+ROOM = "#room-live[data-status=live]"
 
 PAGES = [
     Page("home", None, "/"),
@@ -102,6 +103,13 @@ PAGES = [
     Page("workbench", "alice", "/desk/queues/digits/", ready=BENCH, picture=True),
     Page("workbench paused", "alice", "/desk/queues/receipts/", ready=BENCH),
     Page("workbench closed", "mia", "/desk/queues/digits/", status=403),
+    Page("pool-offer", None, "/pool/offer/{offer}/", picture=True),
+    Page("pool offer taken", None, "/pool/offer/{taken}/"),
+    Page("pool offer broken", None, "/pool/offer/nonsense/", status=404),
+    Page("pool-waiting", None, "/pool/room/{waiting}/", ready=f"#room[data-state=waiting] {ROOM}", picture=True),
+    Page("pool-called", None, "/pool/room/{called}/", ready=f"#room[data-state=promoted] {ROOM}", picture=True),
+    Page("pool-at-work", None, "/pool/room/{at_work}/", ready="#room:has([data-status=live]) #answer", picture=True),
+    Page("pool ended", None, "/pool/room/{left}/", ready="#room[data-state=ended]"),
     Page("admin queues", "olga", f"{QUEUES}/queue/"),
     Page("admin queue", "olga", f"{QUEUES}/queue/{{queue}}/change/"),
     Page("admin new queue", "olga", f"{QUEUES}/queue/add/"),
@@ -135,6 +143,19 @@ PAGES = [
     Page("admin delivery", "olga", f"{QUEUES}/delivery/{{delivery}}/change/"),
     Page("admin feed", "olga", f"{QUEUES}/feedentry/"),
     Page("admin event", "olga", f"{QUEUES}/feedentry/{{entry}}/change/"),
+    Page("admin projects", "olga", f"{POOLS}/project/"),
+    Page("admin pools", "olga", f"{POOLS}/pool/"),
+    Page("admin pool", "olga", f"{POOLS}/pool/{{pool}}/change/"),
+    Page("admin new pool", "olga", f"{POOLS}/pool/add/"),
+    Page("admin pool's clone", "olga", f"{POOLS}/pool/{{pool}}/clone/"),
+    Page("admin sessions", "olga", f"{POOLS}/session/"),
+    Page("console", "olga", f"{POOLS}/session/{{session}}/change/", ready=BOARD, picture=True),
+    Page("admin session's limits", "olga", f"{POOLS}/session/{{session}}/limits/"),
+    Page("admin session's stop", "olga", f"{POOLS}/session/{{session}}/stop/"),
+    Page("admin workers", "olga", f"{POOLS}/worker/"),
+    Page("admin worker", "olga", f"{POOLS}/worker/{{worker}}/change/"),
+    Page("admin worker's block", "olga", f"{POOLS}/worker/{{worker}}/block/"),
+    Page("admin payments", "olga", f"{POOLS}/payment/?session={{session}}"),
     Page("dashboard", "olga", f"{ASSIGNMENTS}/queueatwork/", ready=BOARD, picture=True),
     Page("dashboard of a queue", "olga", f"{ASSIGNMENTS}/queueatwork/{{queue}}/change/", ready=BOARD),
 ]

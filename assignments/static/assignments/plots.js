@@ -7,6 +7,8 @@ const LOOKS = {
   created: { bars: true },
   closed: {},
   open: { area: true },
+  waiting: { area: true },
+  active: {},
 };
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -1,10 +1,12 @@
-// Copying a field's text: the button is there where the browser can.
+// Copying a field's text: the buttons are there where the browser can, also those that come later.
 
-const button = document.querySelector("[data-copy]");
 const said = document.querySelector("[data-copied]");
 
-button.hidden = false;
-button.addEventListener("click", async () => {
+for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
+
+document.addEventListener("click", async ({ target }) => {
+  const button = target.closest("[data-copy]");
+  if (!button) return;
   const field = document.getElementById(button.dataset.copy);
   field.select();
   try {

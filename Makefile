@@ -11,7 +11,7 @@ BROWSER_STAMP := $(VENV)/.browser-libraries
 
 # What `make check` sets to judge the settings as production would have them; nothing is connected to.
 PRODUCTION := DATABASE_URL=postgres://db.example/crowdsite REDIS_URL=redis://db.example HTTPS=1 \
-  ALLOWED_HOSTS=crowdsite.example SECRET_KEY=$$(head -c 64 /dev/urandom | base64 | tr -d '\n') \
+  ALLOWED_HOSTS=crowdsite.example CROWDSITE_URL=https://crowdsite.example SECRET_KEY=$$(head -c 64 /dev/urandom | base64 | tr -d '\n') \
   CROWDSITE_ENCRYPTION_KEYS=$$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')
 
 .DEFAULT_GOAL := help
@@ -69,9 +69,10 @@ run: $(SITE_STAMP) ## install, migrate, load the demo and serve at http://127.0.
 test: $(DEV_STAMP) $(BROWSER_STAMP) ## run the tests on SQLite and on PostgreSQL with Valkey (ARGS="tests/queues -k name", BACKEND=sqlite|postgres)
 	@exec $(BIN)/python -m tests.run $(if $(BACKEND),--backend $(BACKEND)) -- $(ARGS)
 
-bench: $(DEV_STAMP) $(BROWSER_STAMP) ## measure the admin's lists, the workbench's next task, webhooks and sockets (QUICK=1: about two minutes)
+bench: $(DEV_STAMP) $(BROWSER_STAMP) ## measure the admin's lists, the workbench's next task, webhooks, sockets and promotions (QUICK=1: about four minutes)
 	@$(BIN)/python -m benchmarks.desk
-	@exec $(BIN)/python -m benchmarks.events
+	@$(BIN)/python -m benchmarks.events
+	@exec $(BIN)/python -m benchmarks.pool
 
 sweep: $(DEV_STAMP) $(BROWSER_STAMP) ## open every page in a Chromium, light and dark, and ask axe about it (about a minute)
 	@exec $(BIN)/python -m tests.run --backend sqlite -- tests/desk/sweep.py
@@ -80,7 +81,7 @@ screenshots: $(DEV_STAMP) $(BROWSER_STAMP) ## write the pictures of docs/images 
 	@CROWDSITE_SCREENSHOTS=$(CURDIR)/docs/images exec $(BIN)/python -m tests.run --backend sqlite -- tests/desk/sweep.py
 
 soak: $(DEV_STAMP) ## kill one part after the other for a minute under load: what was acknowledged reaches the receiver (BACKEND=sqlite|postgres)
-	@CROWDSITE_KILL_SECONDS=60 exec $(BIN)/python -m tests.run --backend $(or $(BACKEND),postgres) -- -s tests/site/test_kill_deliveries.py
+	@CROWDSITE_KILL_SECONDS=60 exec $(BIN)/python -m tests.run --backend $(or $(BACKEND),postgres) -- -s tests/site/test_kill_deliveries.py tests/site/test_kill_pool.py
 
 guards: $(DEV_STAMP) ## take each guard of the code away in turn and see its tests go red (ARGS="lease key": those only)
 	@exec $(BIN)/python -m tests.guards $(ARGS)

@@ -150,7 +150,10 @@ class Locked:
             self.tell(EventType.SESSION_EXPIRED, actor)
         if before == SessionStatus.LIVE:
             for seat in self.seats.live().select_for_update(no_key=True).order_by("pk"):
-                self.leave(seat, Left.STOP, actor=actor)
+                # Nobody may have looked since before the session's time was over: who had gone by then has gone.
+                by_itself, at = due(seat, session)
+                left = by_itself if at <= min(self.now, session.expires_at) else Left.STOP
+                self.leave(seat, left, actor=actor, until=at)
         self.withdraw(Hire.objects.filter(session=session).offered())
 
     # What happens to offers.
@@ -219,8 +222,8 @@ class Locked:
         self.settle()
         return seat
 
-    def promote(self) -> Seat | None:
-        """Whoever has waited longest goes active; None: nobody waits."""
+    def promote(self, actor: Any = None) -> Seat | None:
+        """Whoever has waited longest goes active; None: nobody waits. `actor`: who asked for it, where somebody did."""
         seat = self.seats.waiting().select_for_update(no_key=True).first()
         if seat is None:
             return None
@@ -230,7 +233,7 @@ class Locked:
         seat.answers_allowed = ANSWERS_AT_ONCE
         seat.to_release = session.pool.backlog_queue_id is not None
         self._reserve(seat)
-        self._move(seat, SeatStatus.WAITING, None, confirm_by=seat.confirm_by.isoformat())
+        self._move(seat, SeatStatus.WAITING, actor, confirm_by=seat.confirm_by.isoformat())
         fields = ["status", "active_at", "confirm_by", "answers_allowed", "to_release", "reserved", "sequence"]
         seat.save(update_fields=fields)
         self.waiting -= 1
@@ -276,7 +279,8 @@ class Locked:
             self._change(hire, HireStatus.SPENT, ended_at=self.now)
             if session.is_live:
                 self.hire(1)
-        if was == SeatStatus.ACTIVE and session.is_live:
+        # Where max_active was lowered, departures bring those who are active down to it.
+        if was == SeatStatus.ACTIVE and session.is_live and self.active < session.max_active:
             self.promote()
 
     def _pay(self, seat: Seat, left: Left) -> None:

@@ -27,7 +27,8 @@ def work(*, limit: int = BATCH, now: datetime | None = None) -> int:
 
 
 def _send(payment: Payment, now: datetime | None) -> None:
-    mine = Payment.objects.filter(pk=payment.pk, status=PaymentStatus.SENDING)
+    # Whose lease has ended meanwhile says nothing any more: another sends it.
+    mine = Payment.objects.filter(pk=payment.pk, status=PaymentStatus.SENDING, tries=payment.tries)
     free: dict[str, Any] = {"leased_until": None, "due_at": None}
 
     def send() -> str:

@@ -49,7 +49,8 @@ def join(
 
     def act(locked: Locked) -> Seat:
         locked.require_live()
-        if Worker.objects.filter(pk=worker.pk, blocked_at__isnull=False).exists():
+        # Locked, so that who is blocked just now is either seen to be, or seen to have this seat.
+        if Worker.objects.select_for_update(no_key=True).get(pk=worker.pk).blocked_at is not None:
             raise WorkerBlocked("You cannot take part in this pool any more.")
         mine = Seat.objects.live().filter(worker=worker).first()
         if mine is not None and mine.session_id != session_id:
@@ -243,7 +244,7 @@ def migrate(*, session_id: int, count: int = 1, actor: Any = None, now: datetime
         if possible <= 0:
             why = "Nobody waits." if not locked.waiting else f"{locked.active} are active, and no more may be."
             raise NobodyToPromote(why)
-        return [seat for _ in range(possible) if (seat := locked.promote()) is not None]
+        return [seat for _ in range(possible) if (seat := locked.promote(actor)) is not None]
 
     return under_lock(session_id, act, now=now)
 
@@ -260,6 +261,7 @@ def hire(*, session_id: int, count: int = 1, actor: Any = None, now: datetime | 
         hired = locked.hire(count)
         if not hired:
             raise BudgetUsedUp(f"The budget has room for {locked.room} more, which is too little for a worker.")
+        locked.tell(EventType.SESSION_UPDATED, actor, hired=hired)
         return hired
 
     return under_lock(session_id, act, now=now)

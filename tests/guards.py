@@ -50,6 +50,8 @@ FEED = "tests/queues/test_feed.py::"
 AT_ONCE = "tests/api/test_notify_at_once.py::"
 DELIVER = "tests/queues/test_deliver.py::"
 SEND = "tests/queues/test_send.py::"
+POOL = "tests/pavilion/test_guards.py::"
+POOL_RACES = "tests/pavilion/test_races.py::"
 
 ONCE_FOR_SITE = 'fields=("endpoint",), name="notification_once_for_site"'
 
@@ -695,6 +697,285 @@ TABLE: Sequence[Guard] = [
             f"{SEND}test_much_that_waits_for_a_dead_endpoint_is_not_tried_all_the_time",
         ),
         "sqlite",
+    ),
+    # The pool: one session at a time.
+    Guard(
+        "a session is locked",
+        "select_for_update of Locked",
+        (
+            Edit(
+                "pavilion/locking.py",
+                'rows = Session.objects.select_for_update(no_key=True, of=("self",)).select_related("pool")',
+                'rows = Session.objects.select_related("pool")',
+            ),
+        ),
+        (f"{POOL_RACES}test_no_more_get_a_seat_than_there_are_places",),
+    ),
+    Guard(
+        "an answer under way is waited for",
+        "select_for_update of Locked.seat()",
+        (
+            Edit(
+                "pavilion/locking.py",
+                "return Seat.objects.select_for_update(no_key=True).get(pk=seat_id, session=self.session)",
+                "return Seat.objects.get(pk=seat_id, session=self.session)",
+            ),
+        ),
+        (f"{POOL}test_an_answer_that_is_under_way_is_paid",),
+    ),
+    Guard(
+        "who is blocked while joining is seen",
+        "select_for_update of the worker in join()",
+        (
+            Edit(
+                "pavilion/pool.py",
+                "if Worker.objects.select_for_update(no_key=True).get(pk=worker.pk)",
+                "if Worker.objects.get(pk=worker.pk)",
+            ),
+        ),
+        (f"{POOL}test_a_worker_who_is_blocked_while_joining_keeps_no_seat",),
+    ),
+    Guard(
+        "a worker has one live seat",
+        "the constraint seat_live_once",
+        both(
+            "pavilion/models/seat.py",
+            ('name="seat_live_once", fields=["worker"],', 'name="seat_live_once", fields=["worker", "id"],'),
+            ('fields=("worker",), name="seat_live_once"', 'fields=("worker", "id"), name="seat_live_once"'),
+        ),
+        (f"{POOL}test_a_second_live_seat_is_refused_by_the_database",),
+        "sqlite",
+    ),
+    Guard(
+        "a seat is paid once",
+        "the constraint payment_once",
+        both(
+            "pavilion/models/payment.py",
+            ('name="payment_once", fields=["seat", "kind"]', 'name="payment_once", fields=["seat", "kind", "id"]'),
+            ('fields=("seat", "kind"), name="payment_once"', 'fields=("seat", "kind", "id"), name="payment_once"'),
+        ),
+        (f"{POOL}test_a_kind_of_pay_is_written_once",),
+        "sqlite",
+    ),
+    Guard(
+        "the database keeps the budget",
+        "the constraint session_within_budget",
+        both(
+            "pavilion/models/session.py",
+            ('Q(budget__gte=F("committed"))', "Q(budget__gte=0)"),
+            ('("budget__gte", models.F("committed"))', '("budget__gte", 0)'),
+        ),
+        (f"{POOL}test_the_database_refuses_more_than_the_budget",),
+        "sqlite",
+    ),
+    # The pool: limits and money.
+    Guard(
+        "a pool that is full takes nobody in",
+        "is_full in _offer()",
+        (Edit("pavilion/pool.py", "if locked.is_full:", "if False:"),),
+        (f"{POOL}test_no_more_join_than_may_wait_and_be_active",),
+        "sqlite",
+    ),
+    Guard(
+        "no more are migrated than may be active",
+        "max_active in migrate()",
+        (
+            Edit(
+                "pavilion/pool.py",
+                "possible = min(count, locked.waiting, session.max_active - locked.active)",
+                "possible = min(count, locked.waiting)",
+            ),
+        ),
+        (f"{POOL}test_no_more_are_migrated_than_may_be_active",),
+        "sqlite",
+    ),
+    Guard(
+        "departures bring a pool down to its limit",
+        "max_active in leave()",
+        (
+            Edit(
+                "pavilion/locking.py",
+                "if was == SeatStatus.ACTIVE and session.is_live and self.active < session.max_active:",
+                "if was == SeatStatus.ACTIVE and session.is_live:",
+            ),
+        ),
+        (f"{POOL}test_a_limit_that_was_lowered_comes_to_hold_as_people_leave",),
+        "sqlite",
+    ),
+    Guard(
+        "an offer is taken once",
+        "the status in _offer()",
+        (Edit("pavilion/pool.py", "if hire is None or hire.status not in OFFERED:", "if hire is None:"),),
+        (f"{POOL}test_one_offer_is_taken_once",),
+        "sqlite",
+    ),
+    Guard(
+        "a blocked worker takes no seat",
+        "blocked_at in join()",
+        (Edit("pavilion/pool.py", ".get(pk=worker.pk).blocked_at is not None:", ".get(pk=worker.pk) is None:"),),
+        (f"{POOL}test_a_blocked_worker_takes_no_seat",),
+        "sqlite",
+    ),
+    Guard(
+        "places are offered within the budget",
+        "that_fit() in hire()",
+        (Edit("pavilion/locking.py", "        count = pay.that_fit(self.room, each, count)\n", ""),),
+        (f"{POOL}test_no_more_places_are_offered_than_the_budget_has_room_for",),
+        "sqlite",
+    ),
+    Guard(
+        "a place is open again within the budget",
+        "that_fit() in _offer_again()",
+        (Edit("pavilion/locking.py", " or not pay.that_fit(self.room, each, 1):", ":"),),
+        (f"{POOL}test_a_place_that_was_returned_is_not_open_again_where_there_is_no_room",),
+        "sqlite",
+    ),
+    Guard(
+        "a budget is not below what is committed",
+        "the budget in change()",
+        (
+            Edit(
+                "pavilion/sessions.py",
+                "if session.budget is not None and session.budget < session.committed:",
+                "if False:",
+            ),
+        ),
+        (f"{POOL}test_a_budget_is_not_set_below_what_is_committed",),
+        "sqlite",
+    ),
+    # The pool: windows and answers.
+    Guard(
+        "an older window may not act",
+        "the connection in _live()",
+        (Edit("pavilion/pool.py", "if connection is not None and connection != seat.connection:", "if False:"),),
+        (f"{POOL}test_an_older_window_cannot_leave",),
+        "sqlite",
+    ),
+    Guard(
+        "an older window is no sign of life",
+        "the connection in heard()",
+        (Edit("pavilion/pool.py", "if known.get(pk) == connection}", "if pk in known}"),),
+        (f"{POOL}test_an_older_window_is_no_sign_of_life",),
+        "sqlite",
+    ),
+    Guard(
+        "an answer stands only where it is counted",
+        "the refusal in _finalize()",
+        (Edit("pavilion/work.py", "    if not counted:\n", "    if False:\n"),),
+        (
+            f"{POOL}test_an_older_window_cannot_answer",
+            f"{POOL}test_an_answer_for_which_no_money_is_put_aside_is_refused",
+            f"{POOL}test_an_answer_that_comes_after_the_departure_is_refused",
+            f"{POOL_RACES}test_an_answer_that_races_with_a_departure_is_paid_or_refused",
+        ),
+    ),
+    Guard(
+        "who works has said that they are there",
+        "confirmed_at in queue_for()",
+        (Edit("pavilion/work.py", "        if seat.confirmed_at is None:\n", "        if False:\n"),),
+        (f"{POOL}test_who_has_not_confirmed_does_not_answer",),
+        "sqlite",
+    ),
+    Guard(
+        "a task that came too late is given up",
+        "the look at the seat after grab()'s claim",
+        (Edit("pavilion/work.py", "    if not there:\n", "    if False:\n"),),
+        (f"{POOL}test_a_task_that_came_when_the_seat_was_over_is_given_up",),
+        "sqlite",
+    ),
+    Guard(
+        "who is promoted has something to give back",
+        "to_release in promote()",
+        (
+            Edit(
+                "pavilion/locking.py",
+                "seat.to_release = session.pool.backlog_queue_id is not None",
+                "seat.to_release = False",
+            ),
+        ),
+        (f"{POOL}test_a_promoted_worker_loses_what_they_hold_of_the_backlog",),
+        "sqlite",
+    ),
+    Guard(
+        "who leaves has something to give back",
+        "to_release in leave()",
+        (Edit("pavilion/locking.py", "        seat.to_release = True\n", ""),),
+        (f"{POOL}test_who_leaves_loses_what_they_hold",),
+        "sqlite",
+    ),
+    Guard(
+        "who comes back has lost what they held",
+        "the time of the newer seat in release()",
+        (Edit("pavilion/work.py", "held = held.filter(created_at__lt=newer.joined_at)", "held = held.none()"),),
+        (f"{POOL}test_who_leaves_and_comes_back_at_once_has_lost_what_they_held",),
+        "sqlite",
+    ),
+    # The pool: time.
+    Guard(
+        "who waited and has gone is not promoted",
+        "the order in run_deadlines()",
+        (
+            Edit(
+                "pavilion/locking.py",
+                "key=lambda row: (row[0].is_active, row[2], row[0].pk)",
+                "key=lambda row: (not row[0].is_active, row[2], row[0].pk)",
+            ),
+        ),
+        (f"{POOL}test_who_waited_and_has_gone_is_not_promoted",),
+        "sqlite",
+    ),
+    Guard(
+        "what is overdue is done though a call is refused",
+        "the refusal after the deadlines in under_lock()",
+        (
+            Edit(
+                "pavilion/locking.py",
+                "        except CrowdError as refused:\n            return None, refused\n",
+                "        except CrowdError:\n            raise\n",
+            ),
+        ),
+        (f"{POOL}test_what_is_overdue_is_done_though_the_call_is_refused",),
+        "sqlite",
+    ),
+    Guard(
+        "a session ends at its time",
+        "expires_at in run_deadlines()",
+        (Edit("pavilion/locking.py", "        if self.session.expires_at <= self.now:\n", "        if False:\n"),),
+        (f"{POOL}test_a_session_whose_time_is_over_takes_nobody_in",),
+        "sqlite",
+    ),
+    Guard(
+        "who had gone before the session ended has gone",
+        "due() in end()",
+        (
+            Edit(
+                "pavilion/locking.py",
+                "left = by_itself if at <= min(self.now, session.expires_at) else Left.STOP",
+                "left = Left.STOP",
+            ),
+        ),
+        (f"{POOL}test_who_fell_silent_before_the_session_ended_has_abandoned",),
+        "sqlite",
+    ),
+    # The pool: what is done at marketplaces.
+    Guard(
+        "what somebody sees to nobody else does",
+        "the lease in take()",
+        (Edit("pavilion/errands.py", "update(leased_until=moment + LEASE, tries=", "update(tries="),),
+        (f"{POOL}test_what_somebody_sends_nobody_else_sends",),
+        "sqlite",
+    ),
+    Guard(
+        "an errand is locked while it is taken",
+        "select_for_update of take()",
+        (
+            Edit(
+                "pavilion/errands.py",
+                'free.select_for_update(skip_locked=True, of=("self",)).values_list',
+                "free.values_list",
+            ),
+        ),
+        (f"{POOL_RACES}test_those_who_pay_at_once_pay_each_once",),
     ),
 ]
 

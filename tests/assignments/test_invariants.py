@@ -13,6 +13,7 @@ from queues import invariants
 from queues.models import Endpoint, Event, FeedEntry, GlobalKey, Membership, Task
 from queues.sequencer import sequence
 from tests import cast, outbox
+from tests.pavilion import breaks as pool_breaks
 
 pytestmark = pytest.mark.django_db
 
@@ -110,12 +111,13 @@ BREAKS: list[tuple[str, Callable[[], object]]] = [
     ),
     ("an_assignment_is_of_its_tasks_queue", lambda: Assignment.objects.update(queue=cast.queue("other"))),
     ("the_judge_is_named", lambda: Task.objects.filter(status="FINISHED").update(reviewer=cast.person("bob"))),
+    *pool_breaks.BREAKS,
 ]
 
 
 @pytest.fixture
 def history() -> None:
-    """A queue in which something happened: a judged task, two in alice's hands, one that waits."""
+    """A queue in which something happened: a judged task, two in alice's hands, one that waits; then a pool's."""
     from assignments import lifecycle
 
     queue = cast.queue()
@@ -127,6 +129,7 @@ def history() -> None:
     cast.grab(alice, multitask_index=2)
     (waiting,) = outbox.waiting(outbox.endpoint(), now=NOW)
     assert waiting.status == "WAITING"
+    pool_breaks.history()
     sequence()
 
 

@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 
 from pavilion import pool, sessions, work
-from pavilion.models import Hire, Payment, Seat
+from pavilion.models import Hire, Payment, Seat, SeatTransition
 from pavilion.states import OFFERED, Left, SeatStatus
+from queues.models import Event
 from tests import cast, pools
 from tests.pools import after
 
@@ -117,3 +118,12 @@ def test_money_that_was_put_aside_is_free_again(session):
     owed = sum(Payment.objects.values_list("amount", flat=True))
     assert session.owed == session.committed == owed
     assert Seat.objects.filter(status=SeatStatus.SUBMITTED).count() == 3
+
+
+def test_who_promotes_and_who_hires_is_written_down(session):
+    mia = cast.person("mia")
+    sessions.change(session_id=session.pk, changes={"max_active": 2}, now=after(2))
+    pool.migrate(session_id=session.pk, actor=mia, now=after(3))
+    pool.hire(session_id=session.pk, count=2, actor=mia, now=after(4))
+    assert SeatTransition.objects.filter(actor=mia).get().to_status == SeatStatus.ACTIVE
+    assert Event.objects.filter(actor=str(mia.pk), delta__hired=2).exists()

@@ -34,6 +34,15 @@ class AmountField(serializers.DecimalField):
         return super().to_internal_value(data)
 
 
+class ShareField(serializers.FloatField):
+    """A share, as a number: a text such as "nan" would get past comparisons."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool) or not isinstance(data, int | float):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 @extend_schema_field({"type": "string"})
 class QueueNamed(serializers.Field[Queue, Any, str, Any]):
     """A queue by its name. What the user cannot see is not there."""
@@ -97,7 +106,7 @@ class PoolSerializer(TermsSerializer):
     approval_rate = StrictIntegerField(required=False, allow_null=True, min_value=0, max_value=100)
     approved_hits = StrictIntegerField(required=False, allow_null=True, min_value=0, max_value=2**31 - 1)
     follows_advice = StrictBooleanField(required=False)
-    miss_rate = serializers.FloatField(required=False)
+    miss_rate = ShareField(required=False, min_value=0.0001, max_value=0.9)
     created_at = AwareDateTimeField(read_only=True)
     updated_at = AwareDateTimeField(read_only=True)
 
@@ -202,6 +211,15 @@ class PaymentSerializer(serializers.Serializer[Any]):
     error = serializers.CharField()
     created_at = AwareDateTimeField()
     sent_at = AwareDateTimeField(allow_null=True)
+
+
+class TotalsSerializer(serializers.Serializer[Any]):
+    """What is owed, being sent, sent and failed of a session."""
+
+    OWED = AmountField()
+    SENDING = AmountField()
+    SENT = AmountField()
+    FAILED = AmountField()
 
 
 class StandingSerializer(serializers.Serializer[Any]):

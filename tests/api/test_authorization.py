@@ -236,6 +236,8 @@ GET     /api/v1/sessions/{session}/invitations/  team   401       404      404  
 GET     /api/v1/sessions/{session}/invitations/  else   401       404      404      404       404     200
 GET     /api/v1/sessions/{session}/seats/        team   401       404      404      404       200     200
 GET     /api/v1/sessions/{session}/seats/        else   401       404      404      404       404     200
+GET     /api/v1/sessions/{session}/totals/       team   401       404      404      404       200     200
+GET     /api/v1/sessions/{session}/totals/       else   401       404      404      404       404     200
 
 GET     /api/v1/payments/                        -      401       200      200      200       200     200
 GET     /api/v1/payments/{payment}/              team   401       404      404      404       200     200
@@ -259,6 +261,8 @@ GET     /pool/room/{room}/                       team   200       200      200  
 POST    /pool/room/{room}/                       team   405       405      405      405       405     405
 GET     /pool/room/{room}/enter/                 team   405       405      405      405       405     405
 POST    /pool/room/{room}/enter/                 team   200       200      200      200       200     200
+GET     /pool/mturk/events/                      -      405       405      405      405       405     405
+POST    /pool/mturk/events/                      -      403       403      403      403       403     403
 """
 
 BLOCKS = [[line.split() for line in block.splitlines()] for block in TABLE.strip().split("\n\n")]

@@ -8,8 +8,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from pavilion import pool
 from queues.models import Token
-from tests import cast
+from tests import cast, pools
 from tests.api.calling import Caller
 
 pytestmark = pytest.mark.django_db
@@ -151,3 +152,19 @@ def test_a_list_of_a_thousand_new_tasks(rick: Caller, work: Any, backend: str) -
         rick.post("queues/digits/tasks/", body, 201)
     # SQLite takes 999 parameters a statement, so it needs more of them.
     assert counted(sent) == (8, {"sqlite": 50, "postgresql": 14}[backend]), "\n".join(sent)
+
+
+def test_lists_of_the_pool(mia: Caller, work: Any) -> None:
+    session = pools.post(max_waiting=30, min_waiting=20)
+    for number in range(10):
+        seat = pools.join(session, f"worker{number}")
+        if number % 2:
+            pool.submit(seat_id=seat.pk)
+    expected = {"projects/": 1, "pools/": 1, "sessions/": 1, f"sessions/{session.pk}/seats/": 10, "payments/": 5}
+    found = {}
+    for path, rows in expected.items():
+        with statements(mia) as sent:
+            assert len(mia.get(path)["results"]) == rows
+        found[path] = counted(sent)
+    assert max(reads for reads, _writes in found.values()) <= 5, found
+    assert not any(writes for _reads, writes in found.values()), found

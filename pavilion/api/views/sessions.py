@@ -1,5 +1,6 @@
 """Sessions and payments, for operators and the managers of the pool's queue."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.shortcuts import get_object_or_404
@@ -23,9 +24,11 @@ from pavilion.api.serializers import (
     SeatSerializer,
     SeatsSerializer,
     SessionSerializer,
+    TotalsSerializer,
     WorkerSerializer,
 )
 from pavilion.models import Payment, Seat, Session, Worker
+from pavilion.states import PaymentStatus
 from queues.api.base import ApiViewSet, validated
 from queues.exceptions import InvalidInput
 
@@ -132,6 +135,15 @@ class SessionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
         """The seats of the session, the latest first."""
         rows = Seat.objects.filter(session=self._seen()).select_related("worker")
         return self.get_paginated_response(SeatSerializer(self.paginate_queryset(rows), many=True).data)
+
+    @extend_schema(responses=TotalsSerializer, filters=False)
+    @action(detail=True, pagination_class=None, filter_backends=[])
+    def totals(self, request: Request, pk: str) -> Response:
+        """The sums of the session's payments, by their status."""
+        sums = Payment.objects.filter(session=self._seen()).totals()
+        return Response(
+            TotalsSerializer({status: sums.get(status, Decimal(0)) for status in PaymentStatus.values}).data
+        )
 
 
 class PaymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):

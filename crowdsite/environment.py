@@ -65,6 +65,12 @@ def redis(url: str) -> str:
     return url
 
 
+def local_url(host: str, port: int | None) -> str:
+    """Return where a person on this machine opens what listens on `host`:`port`, without a slash at the end."""
+    named = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+    return f"http://{named}:{port}"
+
+
 def sockets(at: str) -> str:
     """Return where browsers reach the sockets: "", ":port" or "wss://host:port", as it is given.
 

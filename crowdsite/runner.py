@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
+from crowdsite import environment
 from crowdsite.announce import Say
 from crowdsite.ending import SIGNALS, CannotServe
 
@@ -73,8 +74,7 @@ def listen(host: str, port: int, variable: str) -> socket.socket:
 
 def site_url() -> str:
     """The address at which a person on this machine opens the site."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.HOST, settings.HOST)
-    return f"http://{host}:{settings.PORT}/"
+    return environment.local_url(settings.HOST, settings.PORT) + "/"
 
 
 def prepare_database(say: Say) -> None:

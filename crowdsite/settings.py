@@ -11,6 +11,7 @@ from csp.constants import NONE, SELF
 from environs import Env, EnvValidationError
 
 from crowdsite import environment
+from pavilion.conf import MARKETPLACES
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -175,6 +176,9 @@ SPECTACULAR_SETTINGS = {
         "TaskStatus": "queues.states.TaskStatus",
         "AssignmentStatus": "assignments.states.AssignmentStatus",
         "DeliveryStatus": "queues.states.DeliveryStatus",
+        "SessionStatus": "pavilion.states.SessionStatus",
+        "SeatStatus": "pavilion.states.SeatStatus",
+        "PaymentStatus": "pavilion.states.PaymentStatus",
     },
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -216,6 +220,7 @@ CELERY_BEAT_SCHEDULE = {
         "pavilion.jobs.release": 1.0,
         "pavilion.jobs.hire": 1.0,
         "pavilion.jobs.pay": 5.0,
+        "pavilion.jobs.tell": 5.0,
         "pavilion.jobs.poll": 5.0,
         "pavilion.jobs.reconcile": 60.0,
         "assignments.jobs.roll_up_metrics": 15.0,
@@ -261,7 +266,8 @@ CONTENT_SECURITY_POLICY["DIRECTIVES"]["connect-src"] = [
     *environment.socket_sources(CROWDSITE_SOCKETS or "", ALLOWED_HOSTS),
 ]
 
-# Letters, which go to owners of endpoints that were switched off. Without a server they are printed.
+# Letters, which go to owners of endpoints that were switched off, and to operators of pools that have open places.
+# Without a server they are printed.
 EMAIL_HOST = env.str("EMAIL_HOST", default="")
 EMAIL_PORT = env.int("EMAIL_PORT", default=25)
 EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
@@ -286,6 +292,10 @@ CROWDSITE_WEBHOOKS_LOOPBACK = env.bool(
 CROWDSITE_SOCKETS_PER_USER = env.int("CROWDSITE_SOCKETS_PER_USER", default=20)
 CROWDSITE_EVENTS_KEPT_DAYS = env.int("CROWDSITE_EVENTS_KEPT_DAYS", default=90)
 CROWDSITE_DELIVERIES_KEPT_DAYS = env.int("CROWDSITE_DELIVERIES_KEPT_DAYS", default=30)
+# Where people reach the site: links in offers and letters begin with it.
+CROWDSITE_URL = env.str("CROWDSITE_URL", default="") or environment.local_url(HOST, PORT)
+CROWDSITE_MARKETPLACES: dict[str, str] = env.dict("CROWDSITE_MARKETPLACES", default=MARKETPLACES)
+CROWDSITE_MARKETPLACE_OPTIONS: Any = env.json("CROWDSITE_MARKETPLACE_OPTIONS", default={})
 
 CROWDSITE_ENVIRONMENT_ERRORS: Any = {}
 try:

@@ -13,6 +13,7 @@ class PavilionConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from pavilion import checks as checks  # registers the system checks
         from pavilion import pushes
         from pavilion.states import EventType
         from queues import bodies, events

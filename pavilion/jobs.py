@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from pavilion import hiring, paying, pool, work
+from pavilion import hiring, paying, pool, telling, work
 from queues.jobs import drain
 
 
@@ -34,3 +34,8 @@ def poll() -> int:
 @shared_task(name="pavilion.jobs.reconcile")
 def reconcile() -> int:
     return hiring.reconcile()
+
+
+@shared_task(name="pavilion.jobs.tell")
+def tell() -> int:
+    return telling.work()

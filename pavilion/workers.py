@@ -16,6 +16,7 @@ from queues import members
 from queues.conf import user_email_field
 from queues.exceptions import MembershipExists
 from queues.models import Membership, Queue
+from queues.people import email_of
 from queues.states import Role
 from queues.transactions import database_now, is_unique_violation, writer
 
@@ -43,6 +44,13 @@ def admit(
             # Another window of the same worker was faster.
             continue
     return worker
+
+
+def addresses(*, marketplace: str, external_ids: Iterable[str]) -> dict[str, str]:
+    """External id → e-mail of those of these workers to whom a letter can be written."""
+    rows = Worker.objects.filter(marketplace=marketplace, external_id__in=external_ids)
+    found = {row.external_id: email_of(row.reviewer.user) for row in rows.select_related("reviewer__user")}
+    return {pk: email for pk, email in found.items() if email and not email.endswith(f"@{DOMAIN}")}
 
 
 def _make(*, marketplace: str, external_id: str, name: str, now: datetime | None) -> Worker:

@@ -1,1 +1,1 @@
-"""The demo: a queue of real handwritten digits, people to work on it, and how they sign in."""
+"""The demo: a queue of real handwritten digits, a pool of people who stand by for it, and how they sign in."""

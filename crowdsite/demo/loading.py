@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.db import transaction
 
-from crowdsite.demo import digits
+from crowdsite.demo import digits, pool
 from queues import administration, intake, members, tokens
 from queues.intake import TaskDraft
 from queues.models import Queue
@@ -50,7 +50,7 @@ OUTPUT_SCHEMA = {
 
 
 def load(*, url: str, file: Path) -> dict[str, Any] | None:
-    """Make the demo's users, queue and tasks, all or nothing; None where anybody uses the site already.
+    """Make the demo's users, queue, tasks and pool, all or nothing; None where anybody uses the site already.
 
     The answer, `{"url", "users": {name: {"password", "token"}}}`, is also written to `file`, which its owner
     alone can read; passwords and tokens exist nowhere else.
@@ -63,7 +63,8 @@ def load(*, url: str, file: Path) -> dict[str, Any] | None:
             "requester": _user("requester"),
             **{name: _user(name) for name in REVIEWERS},
         }
-        _fill_queue(users)
+        queue = _fill_queue(users)
+        pool.post(pool.make(queue=queue, owner=users["requester"]))
         signing_in = {
             "url": url,
             "users": {name: _sign_in(user) for name, user in users.items()},
@@ -72,6 +73,12 @@ def load(*, url: str, file: Path) -> dict[str, Any] | None:
         draft = _write_draft(signing_in, file)
     draft.replace(file)
     return signing_in
+
+
+def post_again() -> bool:
+    """Post the demo's pool where the site has it and it is not at work; whether it was posted."""
+    found = pool.find()
+    return found is not None and pool.post(found) is not None
 
 
 def _user(name: str, **flags: Any) -> Any:
@@ -86,7 +93,7 @@ def _sign_in(user: Any) -> dict[str, str]:
     return {"password": password, "token": token}
 
 
-def _fill_queue(users: dict[str, Any]) -> None:
+def _fill_queue(users: dict[str, Any]) -> Queue:
     requester = users["requester"]
     requester.user_permissions.add(Permission.objects.get_by_natural_key("add_queue", Queue._meta.app_label, "queue"))
     queue = administration.create_queue(
@@ -104,6 +111,7 @@ def _fill_queue(users: dict[str, Any]) -> None:
     for name in REVIEWERS:
         members.grant(queue=queue, user=users[name], role=Role.REVIEWER, actor=requester)
     intake.create_tasks(queue=queue, requester=requester, drafts=_drafts())
+    return queue
 
 
 def _drafts() -> list[TaskDraft]:

@@ -5,9 +5,9 @@ from functools import lru_cache
 from django.utils.module_loading import import_string
 
 from pavilion import conf
-from pavilion.marketplaces.base import Later, Marketplace, Offered, Refused
+from pavilion.marketplaces.base import Later, Marketplace, Offered, Refused, Visitor
 
-__all__ = ["Later", "Marketplace", "Offered", "Refused", "kind", "known", "of"]
+__all__ = ["Later", "Marketplace", "Offered", "Refused", "Visitor", "kind", "known", "of"]
 
 
 def known() -> dict[str, str]:

@@ -43,6 +43,18 @@ class Offered:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Visitor:
+    """Who comes to an offer, as the marketplace says in its address: a worker with an assignment, or one who only looks
+    (`preview`).
+    """
+
+    preview: bool
+    worker: str = ""
+    assignment: str = ""
+    submit_url: str = ""
+
+
 class Marketplace(ABC):
     """One marketplace. `options`: what the host has set for it (pavilion.conf.of_marketplace)."""
 
@@ -60,13 +72,25 @@ class Marketplace(ABC):
     knows_departures: ClassVar[bool] = False
     """Whether it tells of returns and abandons by itself, by `poll` or `reconcile`."""
 
+    tells_operators: ClassVar[bool] = False
+    """Whether operators hire by hand, so that they are told of places that open (see pavilion.telling)."""
+
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.options = options
+
+    @classmethod
+    def faults(cls, options: Mapping[str, Any]) -> Iterable[str]:
+        """What is wrong with these options, each fault a sentence; asked by the system checks."""
+        return []
 
     @property
     def frame_ancestors(self) -> list[str]:
         """The origins whose pages may show our rooms in a frame; none: they are no frames."""
         return []
+
+    def visitor(self, query: Mapping[str, str]) -> Visitor | None:
+        """Who comes, by the query of the offer's address; None: the marketplace does not say, so we ask."""
+        return None
 
     @property
     def submit_urls(self) -> list[str]:

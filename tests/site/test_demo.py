@@ -4,6 +4,7 @@ import base64
 import json
 import struct
 import zlib
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -11,6 +12,8 @@ from django.contrib.auth import authenticate, get_user_model
 from django.core.management import call_command
 
 from crowdsite.demo import digits, loading
+from pavilion import sessions
+from pavilion.models import Hire, Pool, Project, Session
 from queues import tokens
 from queues.models import Event, GlobalKey, Membership, Queue, Task, Token
 from queues.schemas import check_answer
@@ -146,7 +149,7 @@ def test_each_demo_has_its_own_passwords(folder):
     load()
     first = kept(folder)["users"]
     Event.objects.all().delete()
-    for model in (Task, Membership, Token, Queue, get_user_model()):
+    for model in (Hire, Session, Pool, Project, Task, Membership, Token, Queue, get_user_model()):
         model._default_manager.all().delete()
     load()
     assert {keys["password"] for keys in first.values()}.isdisjoint(
@@ -155,11 +158,32 @@ def test_each_demo_has_its_own_passwords(folder):
 
 
 @pytest.mark.django_db
+def test_people_can_be_invited_to_its_pool_at_once(folder):
+    load()
+    session = Session.objects.get()
+    assert (session.pool.name, session.pool.queue.name, session.status) == ("digits-pool", "digits", "LIVE")
+    assert session.expires_at - session.posted_at >= timedelta(days=7)
+    assert Hire.objects.filter(session=session).offered().count() == session.max_active + session.max_waiting
+    assert session.started_at is None
+
+
+@pytest.mark.django_db
+def test_a_pool_that_was_stopped_is_at_work_again_when_the_demo_is_loaded_once_more(folder):
+    load()
+    first = Session.objects.get()
+    assert "at work again" not in load()
+    sessions.stop(session_id=first.pk)
+    assert "at work again" in load()
+    assert Session.objects.get(status="LIVE").pool == first.pool
+
+
+@pytest.mark.django_db
 def test_a_site_with_users_is_left_alone(folder):
     get_user_model()._default_manager.create_user("carol")
     assert "was not loaded" in load()
     assert get_user_model()._default_manager.count() == 1
     assert not Queue.objects.exists()
+    assert not Pool.objects.exists()
     assert not folder.exists()
 
 

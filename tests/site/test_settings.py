@@ -20,6 +20,16 @@ from tests.site.serving import manage
         ({"DATABASE_URL": "nonsense"}, "(crowdsite.E001) The environment variable DATABASE_URL"),
         ({"REDIS_URL": "amqp://mq.example"}, "(crowdsite.E001) The environment variable REDIS_URL"),
         ({"WS_URL": "live.example.org"}, "(crowdsite.E001) The environment variable WS_URL"),
+        (
+            {"CROWDSITE_MARKETPLACE_OPTIONS": "{"},
+            "(crowdsite.E001) The environment variable CROWDSITE_MARKETPLACE_OPTIONS",
+        ),
+        (
+            {"CROWDSITE_MARKETPLACE_OPTIONS": '{"local": {"tell": "me"}}'},
+            "(pavilion.E003) CROWDSITE_MARKETPLACE_OPTIONS",
+        ),
+        ({"CROWDSITE_MARKETPLACES": "local=nowhere.Local"}, "(pavilion.E001) CROWDSITE_MARKETPLACES"),
+        ({"CROWDSITE_URL": "pool.example.org"}, "(pavilion.E002) CROWDSITE_URL must be where people reach the site"),
         ({"PORT": "eighty"}, "(crowdsite.E001) The environment variable PORT"),
         ({"PORT": "70000"}, "(crowdsite.E003) PORT is 70000"),
         ({"PORT": "8000", "WS_PORT": "8000"}, "(crowdsite.E003) PORT and WS_PORT must differ"),
@@ -29,6 +39,13 @@ def test_a_wrong_value_is_refused(tmp_path, given, said):
     done = manage("check", CROWDSITE_DATA_DIR=tmp_path, **given)
     assert done.returncode == 1
     assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_site_whose_address_leads_nowhere_is_not_served(tmp_path):
+    done = manage("serve", CROWDSITE_DATA_DIR=tmp_path, CROWDSITE_URL="pool.example.org", DEMO=0)
+    assert done.returncode == 1
+    assert "(pavilion.E002) CROWDSITE_URL must be where people reach the site" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -45,6 +62,19 @@ def test_a_wrong_value_is_refused(tmp_path, given, said):
 )
 def test_pages_may_connect_to_where_the_sockets_are_and_nowhere_else(at, sources):
     assert environment.socket_sources(at, ["localhost", ".example.org", "[::1]"]) == sources
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),
+        ("::", "http://[::1]:8000"),
+        ("192.0.2.7", "http://192.0.2.7:8000"),
+    ],
+)
+def test_people_at_this_machine_reach_the_site_at_where_it_listens(host, url):
+    assert environment.local_url(host, 8000) == url
 
 
 @pytest.mark.parametrize("url", ["mysql://db/x", "oracle://db/x", "no address", "", "http://example.org/"])

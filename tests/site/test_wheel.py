@@ -35,6 +35,7 @@ INSTALLED_APPS = [
 ]
 AUTH_USER_MODEL = "people.Person"
 CROWDSITE_USER_EMAIL_FIELD = "address"
+CROWDSITE_URL = "https://crowd.example.org"
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

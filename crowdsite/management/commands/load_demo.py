@@ -10,7 +10,10 @@ from crowdsite.demo import loading
 
 
 class Command(BaseCommand):
-    help = "Make the demo's users and its queue of handwritten digits, unless the site has users already."
+    help = (
+        "Make the demo's users, its queue of handwritten digits and its pool, unless the site has users already. Where"
+        " it has the demo and the pool is not at work, put it to work again."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The address that the site will be at."""
@@ -22,6 +25,8 @@ class Command(BaseCommand):
         demo = loading.load(url=options["url"], file=file)
         if demo is None:
             self.stdout.write("The site has users already, so the demo was not loaded.")
+            if loading.post_again():
+                self.stdout.write("The demo's pool is at work again.")
             return
         self.stdout.write(f"The demo is loaded. Sign in at {demo['url']} with one of these (also in {file}):")
         for name, keys in demo["users"].items():

@@ -15,12 +15,13 @@ class Command(BaseCommand):
         " REDIS_URL everything runs in this one process; with it gunicorn, uvicorn, a Celery worker and beat"
         " run beside each other."
     )
-    # The runner checks what serving needs; the others are about the code, and would import all of it first.
+    # Wrong settings are refused, and the runner checks what serving needs; the others are about the code, and would
+    # import all of it first.
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until a signal asks for the end; raises CommandError when the site cannot start or broke."""
-        self.check(tags=["crowdsite"])
+        self.check(tags=["crowdsite", "pavilion"])
         try:
             runner.serve(say=lambda line: self.stdout.write(line))
         except ending.CannotServe as problem:

@@ -4,11 +4,14 @@ from typing import Any
 
 from django.conf import settings
 
-MARKETPLACES = {"local": "pavilion.marketplaces.local.Local"}
+MARKETPLACES = {
+    "local": "pavilion.marketplaces.local.Local",
+    "mturk": "pavilion.marketplaces.mturk.MTurk",
+}
 
 
 def marketplaces() -> dict[str, str]:
-    """Slug → the dotted path of a Marketplace: CROWDSITE_MARKETPLACES, `local` unless set."""
+    """Slug → the dotted path of a Marketplace: CROWDSITE_MARKETPLACES, else these."""
     return dict(getattr(settings, "CROWDSITE_MARKETPLACES", MARKETPLACES))
 
 

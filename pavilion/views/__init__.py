@@ -5,5 +5,6 @@ They need no cookies, so that they work inside a marketplace's page: a signed li
 
 from pavilion.views.offer import offer
 from pavilion.views.room import enter, room
+from pavilion.views.sns import sns
 
-__all__ = ["enter", "offer", "room"]
+__all__ = ["enter", "offer", "room", "sns"]

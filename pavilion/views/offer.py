@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core import signing
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
@@ -12,8 +13,8 @@ from django.views.decorators.http import require_http_methods
 
 from pavilion import links, marketplaces, pay, pool, submitting, workers
 from pavilion.marketplaces import Marketplace, Visitor
-from pavilion.models import Hire, Session
-from pavilion.states import OFFERED
+from pavilion.models import Hire, Seat, Session
+from pavilion.states import LIVE, OFFERED, SeatStatus
 from pavilion.views.framing import page
 from queues import markdown
 from queues.exceptions import CrowdError
@@ -25,7 +26,7 @@ GUEST = "pavilion.guest"
 # Who accepts is known by the link, and by no cookie: a browser brings nothing along that another site could misuse.
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
-def offer(request: HttpRequest, link: str) -> HttpResponse:
+def offer(request: HttpRequest, link: str) -> HttpResponseBase:
     """GET: what is offered; a preview creates nothing. POST: accept it, and on to the room."""
     try:
         found = links.offer(link)
@@ -36,6 +37,8 @@ def offer(request: HttpRequest, link: str) -> HttpResponse:
         return _gone(request)
     marketplace = marketplaces.of(session.pool.marketplace)
     visitor = marketplace.visitor(request.GET.dict())
+    if request.method != "POST" and visitor and (seat := _taken(session, marketplace, visitor)):
+        return _to_room(seat)
     if request.method == "POST" and not (visitor and visitor.preview):
         try:
             return _accept(request, session, found.hire_id, marketplace, visitor)
@@ -58,8 +61,26 @@ def _accept(
         how = {"external_id": visitor.assignment, "submit_url": url}
     worker = workers.admit(marketplace=marketplace.slug, external_id=identity, name=name, queues=queues)
     seat = pool.join(session_id=session.pk, worker=worker, hire_id=hire_id, **how)
+    return _to_room(seat)
+
+
+def _taken(session: Session, marketplace: Marketplace, visitor: Visitor) -> Seat | None:
+    """The seat of a visitor who has accepted it before: a marketplace shows the offer's page again on each visit.
+
+    Of seats that have ended only those that were submitted, which may still have to be so at the marketplace.
+    """
+    if visitor.preview or not visitor.assignment:
+        return None
+    seats = Seat.objects.filter(
+        session=session, external_id=visitor.assignment, status__in=[*LIVE, SeatStatus.SUBMITTED]
+    )
+    return seats.filter(worker__marketplace=marketplace.slug, worker__external_id=visitor.worker).first()
+
+
+def _to_room(seat: Seat) -> HttpResponse:
     response = HttpResponseRedirect(reverse("crowd-pool-room", args=[links.of_seat(seat.pk)]), status=303)
     response["Referrer-Policy"] = "no-referrer"
+    response["Cache-Control"] = "no-store"
     return response
 
 
@@ -80,7 +101,7 @@ def _show(
     *,
     why: str = "",
     status: int = 200,
-) -> HttpResponse:
+) -> HttpResponseBase:
     """The page of the offer; `why`: it cannot be accepted just now."""
     closed = why or _closed(session, hire_id)
     context = {
@@ -110,5 +131,5 @@ def _closed(session: Session, hire_id: int | None) -> str:
     return ""
 
 
-def _gone(request: HttpRequest) -> HttpResponse:
+def _gone(request: HttpRequest) -> HttpResponseBase:
     return page(request, "pavilion/gone.html", {}, marketplace=None, status=404)

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
@@ -11,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from assignments.views import sockets
 from assignments.views.sentences import WORKBENCH
 from assignments.views.vendor import library
-from pavilion import links, marketplaces, pool, standing
+from pavilion import links, marketplaces, pool, standing, submitting
 from pavilion.exceptions import SeatElsewhere, SeatOver
 from pavilion.models import Seat
 from pavilion.states import SeatStatus
@@ -25,7 +26,7 @@ BODY_MAX = 1000
 
 
 @require_safe
-def room(request: HttpRequest, link: str) -> HttpResponse:
+def room(request: HttpRequest, link: str) -> HttpResponseBase:
     """The page; what it shows its scripts find out."""
     seat = _seat(link)
     if seat is None:
@@ -63,6 +64,7 @@ def _data(seat: Seat, link: str, queue: Queue) -> dict[str, Any]:
         "worker": seat.worker_id,
         "title": seat.session.pool.title,
         "queue": queue.name,
+        "submits": bool(seat.submit_url),
         "worksOn": "backlog" if queue.pk == seat.session.pool.backlog_queue_id else "work",
         "enter": reverse("crowd-pool-enter", args=[link]),
         "addresses": {
@@ -97,7 +99,8 @@ def _workbench(queue: Queue) -> dict[str, Any]:
 def enter(request: HttpRequest, link: str) -> HttpResponse:
     """Let a window speak for the seat, {"connection": null}, or give one that does a fresh token, by its number.
 
-    Answers with the seat's state, and with the token while the seat lives. 409 where another window speaks for it.
+    Answers with the seat's state, and with the token while the seat lives. `submit`: the form that ends a submitted
+    seat's assignment at its marketplace, null where there is none. 409 where another window speaks for the seat.
     """
     seat = _seat(link)
     if seat is None:
@@ -119,12 +122,14 @@ def enter(request: HttpRequest, link: str) -> HttpResponse:
         except SeatOver:
             # It ended in this moment; its state says how.
             token = None
+    state = standing.of(seat.pk)
     answer = {
         "token": token,
         "connection": connection,
         "session": seat.session_id,
         "socket": sockets.address(request, f"/ws/pool/{seat.session_id}/"),
-        "state": standing.as_json(standing.of(seat.pk)),
+        "state": standing.as_json(state),
+        "submit": submitting.form(seat) if state.status == SeatStatus.SUBMITTED else None,
     }
     response = JsonResponse(answer)
     response["Cache-Control"] = "no-store"

@@ -65,7 +65,9 @@ export class Workbench {
     });
   }
 
+  /** Begin, or begin anew after `stop()`. */
   async start() {
+    this.stopped = false;
     this.stage.show("loading", { focus: false });
     this.pushes.start();
     const left = this.outbox.lostAnswer();
@@ -74,8 +76,9 @@ export class Workbench {
     if (this.stage.state === "loading") await this.look();
   }
 
-  /** End for good: nothing is asked for any more, and what is on the page stays no longer. */
+  /** Ask for nothing any more; what is on the page stays no longer, and what is still under way brings nothing new. */
   stop() {
+    this.stopped = true;
     this.pushes.stop();
     this.#clear();
     this.stage.show("loading", { focus: false });
@@ -96,6 +99,7 @@ export class Workbench {
   /** Ask for work. */
   async look({ quiet = false, after = "" } = {}) {
     clearTimeout(this.timer);
+    if (this.stopped) return;
     if (this.looking) {
       this.delivery.hurry();
       return;
@@ -106,7 +110,7 @@ export class Workbench {
     try {
       grab = await this.delivery.post(data.addresses.grab, {});
     } catch (problem) {
-      this.gone(problem);
+      if (!this.stopped) this.gone(problem);
       return;
     } finally {
       this.looking = false;
@@ -116,6 +120,7 @@ export class Workbench {
 
   /** What a grab brought: the next task, or why there is none. */
   take(grab, after = "") {
+    if (this.stopped) return;
     this.held = grab.assignments;
     if (this.held.length) this.showTask(this.held[0], after);
     else this.showEmpty(grab, after);
@@ -247,6 +252,10 @@ export class Workbench {
   /** An answer was not taken. */
   refused(problem, entry) {
     this.submittedAt = null;
+    if (this.stopped) {
+      if (entry.text) this.outbox.keepLostAnswer({ text: entry.text, why: whyRefused(problem) });
+      return;
+    }
     if (problem.kind === "invalid" && this.current?.id === entry.assignment) {
       this.#ready(true);
       this.stage.show("work");
@@ -351,10 +360,11 @@ export class Workbench {
       // A skip that is sent again must not be told that it was skipped.
       key: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`,
     };
+    const text = this.form.text();
     try {
       await this.delivery.send(entry);
     } catch (problem) {
-      this.refused(problem, { ...entry, text: this.form.text() });
+      this.refused(problem, { ...entry, text });
       return;
     }
     this.outbox.dropDraft(assignment.id);
@@ -371,6 +381,7 @@ export class Workbench {
       if (this.current?.id !== id) return;
       this.until(assignment.expire_at, Date.parse(assignment.expire_at) > Date.parse(until) ? "extended" : "not_extended");
     } catch (problem) {
+      if (this.current?.id !== id) return;
       if (problem.kind === "lost") this.leaseOver();
       else if (problem.kind === "gone") this.gone(problem, this.form.text());
       else this.#showErrors([{ pointer: "", detail: problem.detail }]);

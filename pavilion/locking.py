@@ -116,7 +116,7 @@ class Locked:
 
     def tell(self, type_: EventType, actor: Any = None, **delta: Any) -> None:
         """Note an event of the session."""
-        self._note("session", self.session, type_, actor, delta)
+        self._note(self.session, type_, actor, delta)
 
     def start(self, actor: Any = None) -> None:
         """The least number go active at once, those who have waited longest; then as the rules have it."""
@@ -309,7 +309,7 @@ class Locked:
         seat.reserved = most
 
     def _move(self, seat: Seat, before: str, actor: Any, **delta: Any) -> None:
-        self._note("seat", seat, SEAT_EVENT[SeatStatus(seat.status)], actor, {"status": seat.status, **delta})
+        self._note(seat, SEAT_EVENT[SeatStatus(seat.status)], actor, {"status": seat.status, **delta})
         number = {"": 1, SeatStatus.WAITING: 2, SeatStatus.ACTIVE: 3}[before]
         self._moves.append(
             SeatTransition(
@@ -323,24 +323,8 @@ class Locked:
             )
         )
 
-    def tell_of(self, seat: Seat, type_: EventType, actor: Any = None, **delta: Any) -> None:
-        """Note an event of a locked seat, whose `sequence` the caller saves."""
-        self._note("seat", seat, type_, actor, delta)
-
-    def _note(self, kind: str, row: Seat | Session, type_: EventType, actor: Any, delta: dict[str, Any]) -> None:
-        row.sequence += 1
-        self._events.append(
-            Event(
-                type=type_,
-                object_type=kind,
-                object_id=row.pk,
-                queue_id=self.session.pool.queue_id,
-                actor=events.actor_id(actor),
-                sequence=row.sequence,
-                delta={"session": self.session.pk, **delta} if kind == "seat" else delta,
-                created_at=self.now,
-            )
-        )
+    def _note(self, row: Seat | Session, type_: EventType, actor: Any, delta: dict[str, Any]) -> None:
+        self._events.append(event(row, type_, session=self.session, actor=actor, now=self.now, **delta))
 
     # What time does.
 
@@ -360,6 +344,24 @@ class Locked:
         for seat, left, at in ends:
             self.leave(seat, left, until=at)
         return bool(ends)
+
+
+def event(
+    row: Seat | Session, type_: EventType, *, session: Session, now: datetime, actor: Any = None, **delta: Any
+) -> Event:
+    """The next event of a locked seat or session. Counts its `sequence` up; the caller saves the row."""
+    row.sequence += 1
+    is_seat = isinstance(row, Seat)
+    return Event(
+        type=type_,
+        object_type="seat" if is_seat else "session",
+        object_id=row.pk,
+        queue_id=session.pool.queue_id,
+        actor=events.actor_id(actor),
+        sequence=row.sequence,
+        delta={"session": session.pk, **delta} if is_seat else delta,
+        created_at=now,
+    )
 
 
 def overdue(seats: Any, session: Session, now: datetime) -> Any:

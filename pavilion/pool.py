@@ -21,9 +21,10 @@ from pavilion.exceptions import (
     SessionNotStarted,
     WorkerBlocked,
 )
-from pavilion.locking import SECOND, Locked, overdue, under_lock
+from pavilion.locking import SECOND, Locked, due, event, overdue, under_lock
 from pavilion.models import Hire, Seat, Session, Worker
 from pavilion.states import ANSWERS_AT_ONCE, HIRES_MAX, OFFERED, EventType, HireStatus, Left, SeatStatus
+from queues import events
 from queues.exceptions import InvalidInput
 from queues.transactions import database_now, is_unique_violation, writer
 
@@ -142,18 +143,33 @@ def confirm(*, seat_id: int, connection: int | None = None, now: datetime | None
 
     Raises Seat.DoesNotExist, SeatOver, SeatElsewhere, SeatNotActive.
     """
+    seat = _confirm(seat_id=seat_id, connection=connection, now=now)
+    if seat is None:
+        # Their time is over, and somebody else's has come.
+        tick(session_id=_session_of(seat_id), now=now)
+        raise over(Seat.objects.get(pk=seat_id))
+    return seat
 
-    def act(locked: Locked) -> Seat:
-        seat = _live(locked, seat_id, connection)
-        if not seat.is_active:
-            raise SeatNotActive("You have not been promoted yet.")
-        if seat.confirmed_at is None:
-            seat.confirmed_at = seat.heard_at = locked.now
-            locked.tell_of(seat, EventType.SEAT_CONFIRMED)
-            seat.save(update_fields=["confirmed_at", "heard_at", "sequence"])
-        return seat
 
-    return under_lock(_session_of(seat_id), act, now=now)
+@writer
+def _confirm(*, seat_id: int, connection: int | None, now: datetime | None) -> Seat | None:
+    """The confirmed seat, or None where its time was over. Who joins or leaves is not waited for: that could take up
+    what time there is.
+    """
+    rows = Seat.objects.select_for_update(no_key=True, of=("self",)).select_related("session__pool")
+    seat = rows.get(pk=seat_id)
+    moment = database_now(now)
+    _require(seat, connection)
+    _left, ends = due(seat, seat.session)
+    if ends <= moment or seat.session.expires_at <= moment:
+        return None
+    if not seat.is_active:
+        raise SeatNotActive("You have not been promoted yet.")
+    if seat.confirmed_at is None:
+        seat.confirmed_at = seat.heard_at = moment
+        events.record([event(seat, EventType.SEAT_CONFIRMED, session=seat.session, now=moment)])
+        seat.save(update_fields=["confirmed_at", "heard_at", "sequence"])
+    return seat
 
 
 def submit(*, seat_id: int, connection: int | None = None, actor: Any = None, now: datetime | None = None) -> Seat:
@@ -221,11 +237,16 @@ def _session_of(seat_id: int) -> int:
 def _live(locked: Locked, seat_id: int, connection: int | None = None) -> Seat:
     """The seat, locked and live, and used by this window (None: whoever asks may). Raises SeatOver, SeatElsewhere."""
     seat = locked.seat(seat_id)
+    _require(seat, connection)
+    return seat
+
+
+def _require(seat: Seat, connection: int | None) -> None:
+    """Raises SeatOver, SeatElsewhere."""
     if not seat.live:
         raise over(seat)
     if connection is not None and connection != seat.connection:
         raise SeatElsewhere("You have opened this in another window. Go on there.")
-    return seat
 
 
 def migrate(*, session_id: int, count: int = 1, actor: Any = None, now: datetime | None = None) -> list[Seat]:

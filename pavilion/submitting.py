@@ -1,6 +1,7 @@
 """Ending a HIT where it was accepted: the worker's browser posts a form to the marketplace's own address."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from pavilion import marketplaces
 from pavilion.marketplaces import Marketplace
@@ -8,8 +9,17 @@ from pavilion.models import Seat
 
 
 def is_allowed(marketplace: Marketplace, url: str) -> bool:
-    """Whether a form may be posted there: the marketplace's list has it, or the beginning of it."""
-    return any(url.startswith(prefix) for prefix in marketplace.submit_urls)
+    """Whether a form may be posted there: at an origin of the marketplace's list, below the path that stands there."""
+    return any(_is_below(url, prefix) for prefix in marketplace.submit_urls)
+
+
+def _is_below(url: str, prefix: str) -> bool:
+    try:
+        there, allowed = urlsplit(url), urlsplit(prefix)
+    except ValueError:
+        return False
+    same = (there.scheme, there.netloc) == (allowed.scheme, allowed.netloc)
+    return same and there.path.startswith(allowed.path)
 
 
 def form(seat: Seat) -> dict[str, Any] | None:

@@ -324,7 +324,13 @@ class Pavilion:
         return mine
 
     def confirm(self, seat: Seat, connection: int | None) -> None:
-        self._reach(seat, connection, seat_not_active=seat.status == "WAITING")
+        """It waits for nothing else that is late in the session, unless it is late itself."""
+        elsewhere = seat.live and connection not in (None, seat.connection)
+        if seat.live and not elsewhere and (seat.due()[0] <= self.now or seat.session.expires <= self.now):
+            self.catch_up(seat.session)
+            elsewhere = False
+        not_active = seat.status == "WAITING"
+        refuse_if(seat_over=not seat.live, seat_elsewhere=elsewhere, seat_not_active=not_active)
         if seat.confirmed is None:
             seat.confirmed = seat.heard = self.now
 

@@ -223,6 +223,7 @@ CELERY_BEAT_SCHEDULE = {
         "pavilion.jobs.tell": 5.0,
         "pavilion.jobs.poll": 5.0,
         "pavilion.jobs.reconcile": 60.0,
+        "pavilion.jobs.follow": 60.0,
         "assignments.jobs.roll_up_metrics": 15.0,
         "queues.jobs.give_up_deliveries": 60.0,
         "queues.jobs.tell_owners": 60.0,

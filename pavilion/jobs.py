@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from pavilion import hiring, paying, pool, telling, work
+from pavilion import following, hiring, paying, pool, telling, work
 from queues.jobs import drain
 
 
@@ -39,3 +39,8 @@ def reconcile() -> int:
 @shared_task(name="pavilion.jobs.tell")
 def tell() -> int:
     return telling.work()
+
+
+@shared_task(name="pavilion.jobs.follow")
+def follow() -> int:
+    return following.follow()

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -70,8 +71,9 @@ class Client:
 
     def until(self, type_: str) -> Any:
         """The next frame of this type, whatever comes before it."""
+        ends = time.monotonic() + LONG
         while (frame := self.next())["type"] != type_:
-            pass
+            assert time.monotonic() < ends, f"no {type_} came"
         return frame
 
     def closed(self) -> int:

@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-from channels.layers import get_channel_layer
+from channels import DEFAULT_CHANNEL_LAYER
+from channels.layers import InMemoryChannelLayer, channel_layers, get_channel_layer
 
 from queues.pushes import Push
 
@@ -49,6 +50,12 @@ class Hearer(Protocol):
         """Nothing will be heard any more."""
 
 
+def _for_one_loop(layer: Any) -> Any:
+    """The layer to receive by: one of its own, for that of the process receives for whichever loop came first."""
+    own = channel_layers.backends.get(DEFAULT_CHANNEL_LAYER) is layer and not isinstance(layer, InMemoryChannelLayer)
+    return channel_layers.make_backend(DEFAULT_CHANNEL_LAYER) if own else layer
+
+
 class _Teller:
     deaf_until = 0.0
 
@@ -76,7 +83,8 @@ class Switchboard:
     _here: WeakKeyDictionary[asyncio.AbstractEventLoop, "Switchboard"] = WeakKeyDictionary()
 
     def __init__(self, layer: Any) -> None:
-        self._layer = layer
+        self._shared = layer
+        self._layer = _for_one_loop(layer)
         self._groups: dict[str, dict[Hearer, None]] = {}
         self._lots: deque[dict[str, Any]] = deque(maxlen=LOTS_MAX)
         self._something = asyncio.Event()
@@ -91,7 +99,7 @@ class Switchboard:
             return None
         loop = asyncio.get_running_loop()
         board = cls._here.get(loop)
-        if board is None or board._layer is not layer:
+        if board is None or board._shared is not layer:
             board = cls._here[loop] = cls(layer)
         return board
 
@@ -122,13 +130,16 @@ class Switchboard:
         """
         failing_since = None
         while True:
+            began = time.monotonic()
             try:
                 await self._listen()
             except* Exception:
-                if failing_since is None or self._connected.is_set():
-                    failing_since = time.monotonic()
+                now = time.monotonic()
+                # One that has held for a while has only begun to fail.
+                if failing_since is None or now - began >= AWAY:
+                    failing_since = now
                 self._connected.clear()
-                if time.monotonic() - failing_since >= AWAY:
+                if now - failing_since >= AWAY:
                     logger.exception("The channel layer does not answer, so open sockets are closed.")
                     self._cut_off()
             await asyncio.sleep(AWAY / 4)

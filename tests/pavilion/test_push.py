@@ -1,5 +1,6 @@
 """What a worker's window hears by its socket, and what it may say."""
 
+import asyncio
 from contextlib import contextmanager
 
 import pytest
@@ -11,7 +12,7 @@ from queues import tokens
 from queues.consumers.limits import FRAMES_AT_ONCE
 from tests import cast, pools
 from tests.site.serving import until
-from tests.sockets import serving, telling
+from tests.sockets import LONG, serving, telling
 
 pytestmark = pytest.mark.threads
 
@@ -92,16 +93,27 @@ def test_who_comes_is_counted_for_those_who_wait(site, session):
         assert client.until("counts") == {"type": "counts", "waiting": 2, "active": 0, "place": 1}
 
 
-def test_counts_are_told_so_often_and_no_oftener(site, session, monkeypatch):
+def test_counts_are_told_so_often_and_no_oftener(session, monkeypatch):
     monkeypatch.setattr(rooms, "EVERY", 1000)
-    sessions.change(session_id=session.pk, changes={"max_waiting": 5, "min_waiting": 4})
-    ann, ben = pools.join(session, "ann"), pools.join(session, "ben")
-    with window(site, ann) as client, window(site, ben) as other:
-        pools.join(session, "cyd")
-        client.until("counts")
-        pool.give_back(seat_id=ben.pk)
-        other.until("ended")
-        assert "counts" not in [frame["type"] for frame in client.quiet()]
+    told = []
+
+    class Member:
+        def count(self, there):
+            told.append(there)
+
+    async def change_twice():
+        room, member = rooms.Room.of(session.pk), Member()
+        room.join(member)
+        room.changed()
+        while not told:
+            await asyncio.sleep(0.01)
+        room.changed()
+        for _turn in range(10):
+            await asyncio.sleep(0)
+        room.leave(member)
+
+    asyncio.run(asyncio.wait_for(change_twice(), LONG))
+    assert len(told) == 1
 
 
 def test_work_is_announced_to_who_may_do_it(site, session):

@@ -55,7 +55,7 @@ class ProjectAdmin(WrittenAdmin):
         url = reverse("admin:crowd_pavilion_pool_changelist", current_app=self.admin_site.name)
         label = _("Pools of %(project)s") % {"project": project}
         return format_html(
-            '<a href="{}?project__id__exact={}" aria-label="{}">{}</a>', url, project.pk, label, project.number
+            '<a href="{}?project__id__exact={}" title="{}">{}</a>', url, project.pk, label, project.number
         )
 
     def get_queryset(self, request: HttpRequest) -> Any:

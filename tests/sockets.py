@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -58,6 +58,12 @@ class Client:
     def send(self, frame: Any) -> None:
         """Send text or bytes as they are, anything else as JSON."""
         self.connection.send(frame if isinstance(frame, str | bytes) else json.dumps(frame))
+
+    def flood(self, frame: Any, times: int) -> None:
+        """Send a frame so many times, or as often as the server lets: it may close before the last."""
+        with suppress(ConnectionClosed):
+            for _time in range(times):
+                self.send(frame)
 
     def authenticate(self, name: str) -> Any:
         """Say that one is the user `name`; the answer is the token."""

@@ -233,8 +233,7 @@ def test_a_frame_that_is_no_json_is_an_error(site, session):
 
 def test_who_sends_too_much_is_sent_away(site, session):
     with window(site, pools.join(session, "ann")) as client:
-        for _time in range(FRAMES_AT_ONCE + 10):
-            client.send({"type": "alive"})
+        client.flood({"type": "alive"}, times=FRAMES_AT_ONCE + 10)
         assert client.closed() == 1008
 
 

@@ -150,9 +150,7 @@ def test_a_closed_socket_makes_place_for_another(site, digits, settings):
     settings.CROWDSITE_SOCKETS_PER_USER = 1
     for _time in range(3):
         with site.of("alice", DIGITS) as alice:
-            alice.send("{")
-            alice.send("{")
-            alice.send("{")
+            alice.flood("{", times=3)
             assert alice.closed() == 1008
 
 
@@ -277,8 +275,7 @@ def test_the_third_error_closes(site, digits, before):
     with site.socket(DIGITS) as alice:
         if not before:
             alice.authenticate("alice")
-        for _time in range(3):
-            alice.send({"type": "nothing"})
+        alice.flood({"type": "nothing"}, times=3)
         errors = [frame for frame in (alice.next() for _ in range(3 if before else 4)) if frame["type"] == "error"]
         assert len(errors) == 3
         assert alice.closed() == 1008
@@ -369,6 +366,5 @@ def test_what_is_heard_while_it_is_asked_how_things_are_is_asked_about_again(dig
 
 def test_who_sends_too_much_is_sent_away(site, digits):
     with site.of("alice", DIGITS) as alice:
-        for _time in range(FRAMES_AT_ONCE + 10):
-            alice.send({"type": "ping"})
+        alice.flood({"type": "ping"}, times=FRAMES_AT_ONCE + 10)
         assert alice.closed() == 1008

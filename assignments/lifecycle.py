@@ -13,7 +13,7 @@ from assignments.plurality import plurality
 from assignments.states import ENDING_EVENT, AssignmentStatus, EventType
 from queues import events, schemas, strategy, strictjson
 from queues.exceptions import InvalidInput
-from queues.lifecycle import SWEEP_BATCH, expire, finish, give_slot_back, send_hook
+from queues.lifecycle import SWEEP_BATCH, expire, finish, give_slot_back, send_hooks
 from queues.models import Event, Task
 from queues.states import LEASE_MIN_SECONDS, OPEN, SECONDS_MAX
 from queues.transactions import database_now, writer
@@ -132,7 +132,7 @@ def _finalize(*, assignment_id: int, data: Any, actor: Any, now: datetime | None
         closing = [finish(task, output_data=output, reviewer=alone, now=now, actor=actor)]
     events.record([_ending(assignment, now=now, actor=actor), *closing])
     if closing:
-        send_hook(task, now=now)
+        send_hooks([task], now=now)
     return Finalized(assignment, repeated=False)
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from assignments import lifecycle
-from assignments.models import Assignment, Exclusion, Reviewer
+from assignments import exclusions, lifecycle
+from assignments.models import Assignment, Reviewer
 from assignments.states import AssignmentStatus
 from queues import signals
 from queues.intake import TaskDraft
@@ -27,10 +27,7 @@ def exclude_reviewers(
     if not pairs:
         return
     reviewers = Reviewer.objects.of_users([user for _task, user in pairs], now=now)
-    Exclusion.objects.bulk_create(
-        [Exclusion(task=task, reviewer=reviewers[user.pk], until=None) for task, user in pairs],
-        batch_size=500,
-    )
+    exclusions.exclude((task.pk, reviewers[user.pk].pk) for task, user in pairs)
 
 
 def end_assignments(*, tasks: Sequence[Task], reason: str, actor: Any, now: datetime, **_: Any) -> None:

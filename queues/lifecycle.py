@@ -17,7 +17,7 @@ from queues.exceptions import InvalidInput, TaskClosed, TaskInHands
 from queues.models import Event, Queue, Task
 from queues.priority import Change
 from queues.states import CLOSED, CLOSING_EVENT, OPEN, TRANSITIONS, EventType, TaskStatus
-from queues.transactions import database_now, writer
+from queues.transactions import database_now, is_passing, writer
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def give_slot_back(task: Task, *, slots: int = 1, now: datetime) -> list[Event]:
 def finish(task: Task, *, output_data: Any, reviewer: Any, now: datetime, actor: Any = None) -> Event:
     """The last judgment of this open, locked task is in. `reviewer`: the user who judged alone, or None.
 
-    Returns the event to record. Nothing is live under the task any more, so nobody is told but hooks (`send_hook`).
+    Returns the event to record. Nothing is live under the task any more, so nobody is told but hooks (`send_hooks`).
     """
     task.output_data, task.reviewer, task.open_slots = output_data, reviewer, 0
     event = events.of_task(EventType.TASK_FINISHED, task, now=now, actor=actor, status=TaskStatus.FINISHED)
@@ -93,18 +93,22 @@ def finish(task: Task, *, output_data: Any, reviewer: Any, now: datetime, actor:
     return event
 
 
-def send_hook(task: Task, *, now: datetime) -> None:
-    """Tell the floors above that a task with a hook closed, last of all and in a savepoint: host code may run there.
+def send_hooks(tasks: list[Task], *, now: datetime) -> None:
+    """Tell the floors above which tasks with hooks closed, last of all and in a savepoint: host code may run there.
 
-    What it raises undoes what it did and is logged; the task stays closed.
+    What it raises undoes what it did and is logged; the tasks stay closed. Where the database asks for the transaction
+    to be run again, it is.
     """
-    if not task.has_hook:
+    hooked = [task for task in tasks if task.has_hook]
+    if not hooked:
         return
     try:
         with transaction.atomic():
-            signals.task_hooked.send(Task, task=task, now=now)
-    except Exception:
-        logger.exception("The hook of task %s raised; the task stays closed.", task.pk)
+            signals.tasks_hooked.send(Task, tasks=hooked, now=now)
+    except Exception as error:
+        if is_passing(error):
+            raise
+        logger.exception("The hook of tasks %s raised; they stay closed.", [task.pk for task in hooked])
 
 
 def _close(tasks: list[Task], to: TaskStatus, *, reason: str, now: datetime, actor: Any = None) -> None:
@@ -127,8 +131,7 @@ def _close(tasks: list[Task], to: TaskStatus, *, reason: str, now: datetime, act
         _move(task, to, now=now, fields=("open_slots",))
     signals.tasks_closed.send(Task, tasks=tasks, status=to, reason=reason, actor=actor, now=now)
     events.record(history)
-    for task in tasks:
-        send_hook(task, now=now)
+    send_hooks(tasks, now=now)
 
 
 def _locked(task_id: int) -> Task:
@@ -251,6 +254,11 @@ def release_scheduled(*, queue_id: int | None = None, limit: int = SWEEP_BATCH, 
     tasks = list(due.locked(skip=True)[:limit])
     events.record([_make_available(task, now=now) for task in tasks])
     return len(tasks)
+
+
+def cancel(tasks: list[Task], *, reason: str, now: datetime, actor: Any = None) -> None:
+    """Close open, locked tasks that nobody need answer any more, in the caller's transaction."""
+    _close(tasks, TaskStatus.CANCELED, reason=reason, now=now, actor=actor)
 
 
 def expire(tasks: list[Task], *, now: datetime) -> None:

@@ -99,6 +99,7 @@ def revoke(*, membership: Membership, actor: Any = None, now: datetime | None = 
     membership.delete()
     membership.pk = pk
     if membership.role == Role.REVIEWER:
-        signals.review_revoked.send(Membership, queue=membership.queue, user=membership.user, actor=actor, now=now)
+        # Tasks first: what hears that a lease was taken back may lock rows of upper floors.
         lifecycle.clear_targets(queue=membership.queue, user=membership.user, actor=actor, now=now)
+        signals.review_revoked.send(Membership, queue=membership.queue, user=membership.user, actor=actor, now=now)
     _tell(membership.queue_id, "revoked", membership, actor=actor, now=now)

@@ -17,5 +17,8 @@ task_changed = Signal()
 review_revoked = Signal()
 """`queue`, `user`, `actor`, `now`: the user may no longer review there; take back what they hold."""
 
-task_hooked = Signal()
-"""`task`, `now`: a task with `has_hook` closed. Sent last, in a savepoint of its own: host code may run here."""
+tasks_hooked = Signal()
+"""`tasks`, `now`: tasks with `has_hook` closed. Sent last, in a savepoint of its own: host code may run here.
+
+All that one transaction closed together come together, so that a receiver can lock its rows in an order of its own.
+"""

@@ -166,11 +166,11 @@ def test_an_answer_commits_though_the_hook_raises():
     alice = cast.join(queue, "alice")
     cast.post(queue, has_hook=True, now=NOW)
     (held,) = cast.grab(alice, now=NOW).assignments
-    signals.task_hooked.connect(hook)
+    signals.tasks_hooked.connect(hook)
     try:
         lifecycle.finalize(assignment_id=held.pk, data={"label": "3"}, now=NOW)
     finally:
-        signals.task_hooked.disconnect(hook)
+        signals.tasks_hooked.disconnect(hook)
     assert Task.objects.get().status == TaskStatus.FINISHED
 
 
@@ -221,13 +221,13 @@ def test_an_answer_that_was_taken_is_not_refused_for_the_next_tasks_sake():
     def hook(**_: Any) -> None:
         members.revoke(membership=alice)
 
-    signals.task_hooked.connect(hook)
+    signals.tasks_hooked.connect(hook)
     try:
         done, following = claims.finalize_and_grab(
             assignment=held, data={"label": "3"}, user=alice.user, grab_next=True, now=NOW
         )
     finally:
-        signals.task_hooked.disconnect(hook)
+        signals.tasks_hooked.disconnect(hook)
     assert (done.repeated, following) == (False, None)
 
 

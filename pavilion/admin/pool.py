@@ -16,11 +16,11 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from pavilion import marketplaces, pay, pools, sessions
-from pavilion.admin.asking import ask
 from pavilion.admin.figures import amount
 from pavilion.exceptions import NameTaken, SessionLive
 from pavilion.models import Pool, Project, Session
 from pavilion.states import ANSWERS_AT_ONCE, SessionStatus
+from queues.admin.asking import ask
 from queues.admin.fields import QueueField
 from queues.admin.member import raw_id
 from queues.admin.writing import WriterForm, WrittenAdmin

@@ -20,11 +20,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from pavilion import console, pool, sessions
-from pavilion.admin.asking import ReasonForm, ask, do
+from pavilion.admin.asking import ReasonForm
 from pavilion.admin.console import SENTENCES, Console
 from pavilion.admin.figures import amount
 from pavilion.models import Seat, Session
 from pavilion.states import HIRES_MAX, SeatStatus, SessionStatus
+from queues.admin.asking import ask, do
 from queues.admin.writing import WriterForm, WrittenAdmin
 
 BADGES = {SessionStatus.LIVE: "crowd-good", SessionStatus.DRAINING: "crowd-warning", SessionStatus.EXPIRED: ""}

@@ -12,10 +12,11 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from pavilion import marketplaces, pool
-from pavilion.admin.asking import ReasonForm, ask, do
+from pavilion.admin.asking import ReasonForm
 from pavilion.admin.figures import amount, seat_state
 from pavilion.models import Payment, Seat, Worker
 from pavilion.states import PaymentStatus
+from queues.admin.asking import ask, do
 from queues.admin.lists import CappedPaginator, as_id
 from queues.admin.writing import WrittenAdmin
 

@@ -1,5 +1,7 @@
 """System checks that hold in any host."""
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -23,6 +25,35 @@ from queues.conf import (
 )
 
 POSTGRESQL_MINIMUM = 140000
+
+PACKAGES = ("queues", "assignments", "pavilion", "routing")
+"""What this distribution brings, beside each other in one folder."""
+
+
+@register()
+def nothing_shadows_our_packages(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """queues.W008: a host's own module of one of our packages' names hides that package."""
+    home = Path(__file__).resolve().parent.parent
+    return [
+        Warning(
+            f"{origin} hides the package {name!r} of Crowdsite: whoever imports {name} gets that file.",
+            hint=f"Give it another name, or put it into a package of yours. If you do not use Crowdsite's {name},"
+            " and keep the file, add queues.W008 to SILENCED_SYSTEM_CHECKS.",
+            id="queues.W008",
+        )
+        for name in PACKAGES
+        if (origin := _origin(name)) is not None and origin.parent != home / name
+    ]
+
+
+def _origin(name: str) -> Path | None:
+    """The file that Python imports by this name; None where there is none."""
+    try:
+        spec = find_spec(name)
+    except ValueError:
+        # Somebody has put a module without a spec into sys.modules.
+        return None
+    return Path(spec.origin).resolve() if spec is not None and spec.origin else None
 
 
 @register(Tags.models)

@@ -11,3 +11,14 @@ class RoutingConfig(AppConfig):
     label = "crowd_routing"
     verbose_name = _("Routing")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from queues import bodies, events
+        from routing import checks as checks  # registers the system checks
+        from routing import receivers, registry
+        from routing.states import EventType
+
+        events.register(EventType)
+        bodies.register("run", "routing.api.bodies.runs")
+        receivers.connect()
+        registry.discover()

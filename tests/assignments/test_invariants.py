@@ -14,6 +14,7 @@ from queues.models import Endpoint, Event, FeedEntry, GlobalKey, Membership, Tas
 from queues.sequencer import sequence
 from tests import cast, outbox
 from tests.pavilion import breaks as pool_breaks
+from tests.routing import breaks as run_breaks
 
 pytestmark = pytest.mark.django_db
 
@@ -112,12 +113,13 @@ BREAKS: list[tuple[str, Callable[[], object]]] = [
     ("an_assignment_is_of_its_tasks_queue", lambda: Assignment.objects.update(queue=cast.queue("other"))),
     ("the_judge_is_named", lambda: Task.objects.filter(status="FINISHED").update(reviewer=cast.person("bob"))),
     *pool_breaks.BREAKS,
+    *run_breaks.BREAKS,
 ]
 
 
 @pytest.fixture
 def history() -> None:
-    """A queue in which something happened: a judged task, two in alice's hands, one that waits; then a pool's."""
+    """A queue in which something happened: a judged task, two in alice's hands, one that waits; a pool's; and runs."""
     from assignments import lifecycle
 
     queue = cast.queue()
@@ -130,6 +132,7 @@ def history() -> None:
     (waiting,) = outbox.waiting(outbox.endpoint(), now=NOW)
     assert waiting.status == "WAITING"
     pool_breaks.history()
+    run_breaks.history()
     sequence()
 
 

@@ -1,0 +1,46 @@
+"""A savepoint around code of the host that costs nothing unless that code asks the database."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connection
+from django.db.transaction import TransactionManagementError
+
+
+@contextmanager
+def undone_on_error() -> Iterator[None]:
+    """Undo what the block did to the database if it raises. In a transaction.
+
+    Most code of hosts only computes, and a savepoint is two statements: it is made before the block's first query.
+    Raises TransactionManagementError at its end for a database error that the block caught without a savepoint of its
+    own: what was done before that is lost.
+    """
+    savepoint: str | None = None
+    making = False
+    promised = len(connection.run_on_commit)
+
+    def before(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        nonlocal savepoint, making
+        if not making:
+            making = True
+            # Not an atomic(): the host may be within one that has no savepoint, and its end would be taken for ours.
+            savepoint = connection.savepoint()
+        return execute(sql, params, many, context)
+
+    try:
+        with connection.execute_wrapper(before):
+            yield
+        if connection.needs_rollback:
+            raise TransactionManagementError("A database error was caught outside a transaction.atomic() of its own.")
+    except BaseException:
+        # What was to be done after the commit is undone, too, also where no savepoint knows of it.
+        del connection.run_on_commit[promised:]
+        # Django marks the transaction also for errors that came before any statement, as of a text that is no number.
+        connection.needs_rollback = False
+        if savepoint is not None:
+            connection.savepoint_rollback(savepoint)
+            connection.savepoint_commit(savepoint)
+        raise
+    if savepoint is not None:
+        connection.savepoint_commit(savepoint)

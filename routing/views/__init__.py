@@ -1,0 +1,1 @@
+"""Serving a router: its workflows and tasks, at addresses of their own."""

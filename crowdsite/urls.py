@@ -1,11 +1,13 @@
 """The site's addresses. The apps bring their own under /api/v1/."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from crowdsite import errors, health, views
+from crowdsite.crowd import DemoRouter
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -17,12 +19,16 @@ urlpatterns = [
     path("api/v1/", include("queues.api.urls")),
     path("api/v1/", include("assignments.api.urls")),
     path("api/v1/", include("pavilion.api.urls")),
+    path("api/v1/", include("routing.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("courierz", health.courierz, name="courierz"),
 ]
+
+if settings.LOAD_DEMO:
+    urlpatterns.append(path("crowd/", include(DemoRouter.urls())))
 
 handler400 = errors.bad_request
 handler403 = errors.permission_denied

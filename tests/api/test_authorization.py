@@ -6,11 +6,13 @@ answer is to the byte the one for what does not exist; 403: you see it and may n
 The queue `digits` is managed by mia (the manager's column); rick (requester) and rosa post to it, alice (reviewer) and
 bob review in it. The queue `foreign` is somebody else's. Whose object a row is about stands behind its address:
 
-- mine: the person's own (their assignment, their token; the requester's task; the reviewer's own entry)
+- mine: the person's own (their assignment, their token; the requester's task and run; the reviewer's own entry)
 - team: of the same queue, but another's (rosa's task, bob's assignment)
 - else: of the queue `foreign`, or of a person who has nothing to do with one
 
 Where it stands in the body, that is named behind a #.
+
+The demo's workflow at `/crowd/` is open to everybody; without a form, its tasks have nothing to take (400).
 
 All assignments here are still in hand, so none is among what somebody did (`/desk/done/{assignment}/`).
 """
@@ -32,6 +34,7 @@ from queues.models import Delivery, Queue
 from queues.notifications import NotificationDraft
 from queues.states import DeliveryStatus, Level
 from tests import cast
+from tests.api import flows
 from tests.api.calling import ROOT, Caller
 
 pytestmark = pytest.mark.django_db
@@ -255,6 +258,37 @@ POST    /api/v1/seat/assignments/{assignment}/finalize/ team 401  401      401  
 POST    /api/v1/seat/assignments/{assignment}/skip/ team 401      401      401      401       401     401
 POST    /api/v1/seat/assignments/{assignment}/extend/ team 401    401      401      401       401     401
 
+GET     /api/v1/runs/                            -      401       200      200      200       200     200
+POST    /api/v1/runs/                            team   401       403      403      201       201     201
+POST    /api/v1/runs/                            else   401       403      403      403       403     201
+GET     /api/v1/runs/{run}/                      mine   401       404      404      200       404     200
+GET     /api/v1/runs/{run}/                      team   401       404      404      404       404     200
+GET     /api/v1/runs/{run}/                      else   401       404      404      404       404     200
+GET     /api/v1/runs/{run}/steps/                mine   401       404      404      200       404     200
+GET     /api/v1/runs/{run}/steps/                team   401       404      404      404       404     200
+GET     /api/v1/runs/{run}/steps/                else   401       404      404      404       404     200
+POST    /api/v1/runs/{run}/cancel/               mine   401       404      404      200       404     200
+POST    /api/v1/runs/{run}/cancel/               team   401       404      404      404       404     200
+POST    /api/v1/runs/{run}/cancel/               else   401       404      404      404       404     200
+POST    /api/v1/runs/{run}/retry/                mine   401       404      404      409       404     409
+POST    /api/v1/runs/{run}/retry/                team   401       404      404      404       404     409
+POST    /api/v1/runs/{run}/retry/                else   401       404      404      404       404     409
+POST    /api/v1/runs/{run}/resume/               mine   401       404      404      409       404     409
+POST    /api/v1/runs/{run}/resume/               team   401       404      404      404       404     409
+POST    /api/v1/runs/{run}/resume/               else   401       404      404      404       404     409
+
+GET     /api/v1/workflows/                       -      401       200      200      200       200     200
+GET     /api/v1/routers/                         -      401       403      403      403       403     200
+GET     /api/v1/routers/{router}/statistics/     else   401       403      403      403       403     200
+DELETE  /api/v1/routers/{router}/statistics/     else   401       403      403      403       403     204
+
+GET     /crowd/                                  -      200       200      200      200       200     200
+POST    /crowd/                                  -      405       405      405      405       405     405
+GET     /crowd/{flow}/                           team   200       200      200      200       200     200
+POST    /crowd/{flow}/                           team   400       400      400      400       400     400
+GET     /crowd/{flow}/{step}/                    team   200       200      200      200       200     200
+POST    /crowd/{flow}/{step}/                    team   400       400      400      400       400     400
+
 GET     /pool/offer/{offer}/                     team   200       200      200      200       200     200
 POST    /pool/offer/{offer}/                     team   303       303      303      303       303     303
 GET     /pool/room/{room}/                       team   200       200      200      200       200     200
@@ -310,13 +344,14 @@ GOOD_BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/sessions/{session}/block/"): {"worker": "{worker}"},
     ("POST", "/api/v1/payments/{payment}/send_again/"): {},
     ("POST", "/pool/room/{room}/enter/"): {"connection": None},
+    ("POST", "/api/v1/runs/"): {"workflow": "{workflow}", "input": {}},
 }
 
 MISSING: dict[str, Any] = {
     "queue": "missing",
     **dict.fromkeys(("member", "task", "assignment", "reviewer", "token", "notification", "delivery"), 999_999),
-    **dict.fromkeys(("project", "pool", "session", "payment"), 999_999),
-    **dict.fromkeys(("offer", "room"), "missing"),
+    **dict.fromkeys(("project", "pool", "session", "payment", "run"), 999_999),
+    **dict.fromkeys(("offer", "room", "router"), "missing"),
 }
 
 NAMES = dict(zip(PEOPLE, (None, "stan", "alice", "rick", "mia", "olga"), strict=True))
@@ -396,6 +431,11 @@ class World:
             self.things[whose] |= asked("mia" if whose == "team" else by, **where)
         self.things["team"] |= pooled(digits, "mia")
         self.things["else"] |= pooled(foreign, "fay")
+        for whose, by in work:
+            workflow = flows.Translating if whose == "else" else flows.Reading
+            run = workflow.start({}, by=cast.person(by))
+            self.things[whose] |= {"run": run.pk, "workflow": run.name, "router": flows.Desk.get_name()}
+        self.things["team"] |= {"flow": "MatchingWorkFlow", "step": "MatchTask"}
 
     def ask(self, person: str, method: str, address: str, whose: str, **instead: Any) -> Any:
         """One request, whose effect is undone."""
@@ -411,8 +451,9 @@ class World:
 
 
 @pytest.fixture
-def world(db: None) -> World:
-    return World()
+def world(db: None) -> Iterator[World]:
+    with flows.registered():
+        yield World()
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block[0][1])

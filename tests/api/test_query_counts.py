@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from pavilion import pool
 from queues.models import Token
 from tests import cast, pools
+from tests.api import flows
 from tests.api.calling import Caller
 
 pytestmark = pytest.mark.django_db
@@ -168,3 +169,17 @@ def test_lists_of_the_pool(mia: Caller, work: Any) -> None:
         found[path] = counted(sent)
     assert max(reads for reads, _writes in found.values()) <= 5, found
     assert not any(writes for _reads, writes in found.values()), found
+
+
+def test_lists_of_runs_and_their_steps(rick: Caller, work: Any) -> None:
+    expected = {"runs/": 5, "steps/": 6}
+    with flows.registered():
+        for many in (1, 20):
+            body = {"workflow": "ReadingAll", "input": {"pages": [["line"] * many]}}
+            made = [rick.post("runs/", body, 201)["id"] for _ in range(many)]
+            found = {}
+            for path, rows in (("runs/", many), (f"runs/{made[-1]}/steps/", 2 + many)):
+                with statements(rick) as sent:
+                    assert len(rick.get(path)["results"]) >= rows
+                found[path.rpartition(f"{made[-1]}/")[2]] = counted(sent)
+            assert found == {path: (reads, 0) for path, reads in expected.items()}

@@ -13,6 +13,7 @@ from pavilion.states import EventType as PoolEventType
 from queues import administration, events, members, priority
 from queues import lifecycle as tasks
 from queues.models import Event
+from routing.states import EventType as RunEventType
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -137,5 +138,5 @@ def test_what_happens_writes_what_the_table_says(what: str) -> None:
 
 def test_the_table_is_whole() -> None:
     assert set(table()) == set(HAPPENINGS)
-    of_pools = {str(type_) for type_ in PoolEventType}
-    assert {type_ for told in table().values() for type_ in told} == set(events.registered()) - of_pools
+    of_upper_floors = {str(type_) for type_ in (*PoolEventType, *RunEventType)}
+    assert {type_ for told in table().values() for type_ in told} == set(events.registered()) - of_upper_floors

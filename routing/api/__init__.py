@@ -1,0 +1,1 @@
+"""The REST API of routing: runs of workflows, and what routers have counted."""

@@ -10,14 +10,20 @@ from assignments import claims, lifecycle, rollup
 from assignments.models import Assignment, Reviewer
 from assignments.states import AssignmentStatus
 from crowdsite.demo import digits, loading
+from crowdsite.demo import runs as demo_runs
+from crowdsite.demo.workflows import digits as of_digits
+from crowdsite.demo.workflows import proofreading
 from pavilion import hiring, links, pool
 from pavilion.models import Hire
 from queues import administration, batches, deliveries, intake, notifications, sequencer
+from queues import lifecycle as task_lifecycle
 from queues.deliveries import Outcome
 from queues.intake import TaskDraft
 from queues.models import Delivery, FeedEntry, Membership, Queue, Task
 from queues.notifications import NotificationDraft
 from queues.states import Level, Role
+from routing import runs
+from routing.models import Lane, Run, Step
 from tests import pools
 from tests.cast import grab, join, person, post, queue
 
@@ -47,6 +53,7 @@ def fill() -> dict[str, Any]:
     return {
         **_webhooks(),
         **_pool(work),
+        **_runs(),
         "queue": work.pk,
         "batch": batch.pk,
         "reviewer": Reviewer.objects.get(user=alice.user).pk,
@@ -168,3 +175,44 @@ def _pool(work: Queue) -> dict[str, str]:
             for name, seat in (("waiting", waiting), ("called", called), ("at_work", at_work), ("left", left))
         },
     }
+
+
+def _runs() -> dict[str, int]:
+    """Runs of the demo's workflows: one that fans out, and one that is stuck, failed, finished and canceled each."""
+    rick, readers = person("rick"), [person(name) for name in ("kim", "lea", "max")]
+    demo_runs.make_queues(owner=rick, reviewers=readers, operator=person("olga"))
+    stuck, failed, finished, canceled, *_others = [
+        of_digits.DigitsWorkFlow.start({"digit": number}, by=rick) for number in range(7)
+    ]
+    reading = _task_of(stuck)
+    task_lifecycle.cancel_task(task_id=reading.pk, actor=rick)
+    Lane.objects.filter(run=failed).update(plan=["FirstReading", "SecondReading", "FourthReading"])
+    for run, labels in ((failed, "77"), (finished, "374")):
+        for name, label in zip(("kim", "lea", "max"), labels, strict=False):
+            _answer(run, name, {"label": label})
+    _answer(finished, "olga", {"label": "3"})
+    runs.cancel(run_id=canceled.pk, reason="The picture is of a letter.", actor=rick)
+    fanned = proofreading.ProofreadingWorkFlow.start({"text": proofreading.PASSAGE}, by=rick)
+    for name in ("kim", "lea", "max"):
+        _answer(fanned, name, {"spans": ["1", "3", "4"]})
+    _answer(fanned, "kim", {"after": "Something might be made out on this question."})
+    return {
+        "run": fanned.pk,
+        "stuck_run": stuck.pk,
+        "failed_run": failed.pk,
+        "finished_run": finished.pk,
+        "canceled_run": canceled.pk,
+    }
+
+
+def _task_of(run: Run) -> Task:
+    """The first of a run's tasks that nobody has answered."""
+    return Task.objects.filter(step__in=Step.objects.filter(run=run).live()).order_by("id")[0]
+
+
+def _answer(run: Run, name: str, data: Any) -> None:
+    """Answer it."""
+    task = _task_of(run)
+    membership = task.queue.memberships.select_related("queue", "user").get(user=person(name), role=Role.REVIEWER)
+    held = claims.assign(membership=membership, task_id=task.pk).pk
+    lifecycle.finalize(assignment_id=held, data=data, actor=membership.user)

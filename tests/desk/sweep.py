@@ -76,6 +76,7 @@ def count_failed(page: Any) -> None:
 
 
 QUEUES, ASSIGNMENTS, POOLS = "/admin/crowd_queues", "/admin/crowd_assignments", "/admin/crowd_pavilion"
+ROUTING, WORKFLOWS = "/admin/crowd_routing", "/admin/crowd_routing/run/workflows"
 BENCH = "#bench:not([data-state=loading]):has(#live-state[data-status=live])"
 BOARD = "[data-state=live]"
 ROOM = "#room-live[data-status=live]"
@@ -110,6 +111,11 @@ PAGES = [
     Page("pool-called", None, "/pool/room/{called}/", ready=f"#room[data-state=promoted] {ROOM}", picture=True),
     Page("pool-at-work", None, "/pool/room/{at_work}/", ready="#room:has([data-status=live]) #answer", picture=True),
     Page("pool ended", None, "/pool/room/{left}/", ready="#room[data-state=ended]"),
+    Page("crowd", "alice", "/crowd/"),
+    Page("crowd task", "alice", "/crowd/MatchingWorkFlow/MatchTask/"),
+    Page("crowd confirm", "alice", "/crowd/MatchingWorkFlow/ConfirmMatchTask/?wanted=1&match=2"),
+    Page("crowd refused", "alice", "/crowd/MatchingWorkFlow/ConfirmMatchTask/?wanted=x", status=400),
+    Page("crowd missing", "alice", "/crowd/NoSuchWorkFlow/", status=404),
     Page("admin queues", "olga", f"{QUEUES}/queue/"),
     Page("admin queue", "olga", f"{QUEUES}/queue/{{queue}}/change/"),
     Page("admin new queue", "olga", f"{QUEUES}/queue/add/"),
@@ -156,6 +162,20 @@ PAGES = [
     Page("admin worker", "olga", f"{POOLS}/worker/{{worker}}/change/"),
     Page("admin worker's block", "olga", f"{POOLS}/worker/{{worker}}/block/"),
     Page("admin payments", "olga", f"{POOLS}/payment/?session={{session}}"),
+    Page("admin runs", "olga", f"{ROUTING}/run/"),
+    Page("admin runs of a workflow", "olga", f"{ROUTING}/run/?workflow=DigitsWorkFlow&since=2001-01-01T00:00"),
+    Page("run", "olga", f"{ROUTING}/run/{{run}}/change/", picture=True),
+    Page("admin run that is stuck", "olga", f"{ROUTING}/run/{{stuck_run}}/change/"),
+    Page("admin run that failed", "olga", f"{ROUTING}/run/{{failed_run}}/change/"),
+    Page("admin run that is finished", "olga", f"{ROUTING}/run/{{finished_run}}/change/"),
+    Page("admin run that is canceled", "olga", f"{ROUTING}/run/{{canceled_run}}/change/"),
+    Page("admin run's end", "olga", f"{ROUTING}/run/{{run}}/cancel/"),
+    Page("admin workflows", "olga", f"{WORKFLOWS}/"),
+    Page("workflow", "olga", f"{WORKFLOWS}/RunsRouter/DigitsWorkFlow/", ready=BOARD, picture=True),
+    Page("admin workflow that fans out", "olga", f"{WORKFLOWS}/RunsRouter/ProofreadingWorkFlow/", ready=BOARD),
+    Page("admin routers", "olga", f"{ROUTING}/tally/"),
+    Page("admin router", "olga", f"{ROUTING}/tally/DemoRouter/"),
+    Page("admin router's clearing", "olga", f"{ROUTING}/tally/DemoRouter/clear/"),
     Page("dashboard", "olga", f"{ASSIGNMENTS}/queueatwork/", ready=BOARD, picture=True),
     Page("dashboard of a queue", "olga", f"{ASSIGNMENTS}/queueatwork/{{queue}}/change/", ready=BOARD),
 ]

@@ -1,1 +1,1 @@
-"""The demo: a queue of real handwritten digits, a pool of people who stand by for it, and how they sign in."""
+"""The demo: real handwritten digits, a pool of people who stand by, workflows, and how one signs in."""

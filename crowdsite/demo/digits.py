@@ -6,12 +6,39 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 DATA = Path(__file__).with_name("digits.jsonl")
 CATEGORIES = tuple("0123456789")
 SCALE = 8
 """Pixels of the picture, across and down, for one of the digit's eight."""
+
+INSTRUCTIONS = """\
+Each picture shows **one handwritten digit**. Choose the digit that its writer meant.
+
+- The pictures are small, eight by eight points: it helps to look from a little further away.
+- If two digits seem possible, choose the likelier one.
+- If you cannot tell at all, skip the task.
+"""
+
+INPUT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["image_url", "categories"],
+    "properties": {
+        "image_url": {"type": "string", "title": "Picture"},
+        "categories": {"type": "array", "items": {"type": "string"}, "minItems": 2},
+    },
+    "additionalProperties": False,
+}
+
+OUTPUT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["label"],
+    "properties": {"label": {"title": "Digit", "enum": list(CATEGORIES)}},
+    "additionalProperties": False,
+}
 
 _GREYSCALE = 0
 _BITS = 4
@@ -32,11 +59,17 @@ class Digit:
         return "data:image/png;base64," + base64.b64encode(png(self.pixels)).decode("ascii")
 
 
-def read() -> list[Digit]:
+@lru_cache(maxsize=1)
+def read() -> tuple[Digit, ...]:
     """All 1,797 digits, in the order of the file."""
     with DATA.open(encoding="utf-8") as lines:
         rows = map(json.loads, lines)
-        return [Digit(row["id"], tuple(row["pixels"]), row["label"]) for row in rows]
+        return tuple(Digit(row["id"], tuple(row["pixels"]), row["label"]) for row in rows)
+
+
+def task_input(digit: Digit) -> dict[str, Any]:
+    """What somebody who is to read a digit is shown. Its number, which would tell the answer, is not in it."""
+    return {"image_url": digit.image_url, "categories": list(CATEGORIES)}
 
 
 def png(pixels: Sequence[str]) -> bytes:

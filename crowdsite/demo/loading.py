@@ -12,45 +12,21 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.db import transaction
 
-from crowdsite.demo import digits, pool
-from queues import administration, intake, members, tokens
+from crowdsite.demo import digits, pool, runs
+from crowdsite.demo.digits import INPUT_SCHEMA, INSTRUCTIONS, OUTPUT_SCHEMA
+from crowdsite.demo.making import make_queue
+from queues import intake, tokens
 from queues.intake import TaskDraft
 from queues.models import Queue
-from queues.states import Role
 
 QUEUE = "digits"
-REVIEWERS = ("alice", "bob")
+REVIEWERS = ("alice", "bob", "carol")
 SEED = 1998
 """Of the tasks' order. The file begins 0, 1, 2, …: in its order a task's place would tell the answer."""
 
-INSTRUCTIONS = """\
-Each picture shows **one handwritten digit**. Choose the digit that its writer meant.
-
-- The pictures are small, eight by eight points: it helps to look from a little further away.
-- If two digits seem possible, choose the likelier one.
-- If you cannot tell at all, skip the task.
-"""
-
-INPUT_SCHEMA = {
-    "type": "object",
-    "required": ["image_url", "categories"],
-    "properties": {
-        "image_url": {"type": "string", "title": "Picture"},
-        "categories": {"type": "array", "items": {"type": "string"}, "minItems": 2},
-    },
-    "additionalProperties": False,
-}
-
-OUTPUT_SCHEMA = {
-    "type": "object",
-    "required": ["label"],
-    "properties": {"label": {"title": "Digit", "enum": list(digits.CATEGORIES)}},
-    "additionalProperties": False,
-}
-
 
 def load(*, url: str, file: Path) -> dict[str, Any] | None:
-    """Make the demo's users, queue, tasks and pool, all or nothing; None where anybody uses the site already.
+    """Make the demo's users, queues, tasks, pool and runs, all or nothing; None where anybody uses the site already.
 
     The answer, `{"url", "users": {name: {"password", "token"}}}`, is also written to `file`, which its owner
     alone can read; passwords and tokens exist nowhere else.
@@ -63,8 +39,13 @@ def load(*, url: str, file: Path) -> dict[str, Any] | None:
             "requester": _user("requester"),
             **{name: _user(name) for name in REVIEWERS},
         }
-        queue = _fill_queue(users)
-        pool.post(pool.make(queue=queue, owner=users["requester"]))
+        requester, reviewers = users["requester"], [users[name] for name in REVIEWERS]
+        may = Permission.objects.get_by_natural_key("add_queue", Queue._meta.app_label, "queue")
+        requester.user_permissions.add(may)
+        queue = _fill_queue(requester, reviewers)
+        pool.post(pool.make(queue=queue, owner=requester))
+        runs.make_queues(owner=requester, reviewers=reviewers, operator=users["operator"])
+        runs.start(by=requester)
         signing_in = {
             "url": url,
             "users": {name: _sign_in(user) for name, user in users.items()},
@@ -93,24 +74,16 @@ def _sign_in(user: Any) -> dict[str, str]:
     return {"password": password, "token": token}
 
 
-def _fill_queue(users: dict[str, Any]) -> Queue:
-    requester = users["requester"]
-    requester.user_permissions.add(Permission.objects.get_by_natural_key("add_queue", Queue._meta.app_label, "queue"))
-    queue = administration.create_queue(
-        name=QUEUE,
-        actor=requester,
-        fields={
-            "alias": "Handwritten digits",
-            "description": "Which digit is it? 1,797 real ones, for trying things out.",
-            "instructions": INSTRUCTIONS,
-            "input_schema": INPUT_SCHEMA,
-            "output_schema": OUTPUT_SCHEMA,
-        },
-    )
-    members.grant(queue=queue, user=requester, role=Role.REQUESTER, actor=requester)
-    for name in REVIEWERS:
-        members.grant(queue=queue, user=users[name], role=Role.REVIEWER, actor=requester)
-    intake.create_tasks(queue=queue, requester=requester, drafts=_drafts())
+def _fill_queue(owner: Any, reviewers: list[Any]) -> Queue:
+    fields = {
+        "alias": "Handwritten digits",
+        "description": "Which digit is it? 1,797 real ones, for trying things out.",
+        "instructions": INSTRUCTIONS,
+        "input_schema": INPUT_SCHEMA,
+        "output_schema": OUTPUT_SCHEMA,
+    }
+    queue = make_queue(QUEUE, fields, owner=owner, reviewers=reviewers)
+    intake.create_tasks(queue=queue, requester=owner, drafts=_drafts())
     return queue
 
 
@@ -119,12 +92,9 @@ def _drafts() -> list[TaskDraft]:
 
     They carry no key of their own: the data set is public, and its numbers would be the answers.
     """
-    shuffled = digits.read()
+    shuffled = list(digits.read())
     random.Random(SEED).shuffle(shuffled)
-    return [
-        TaskDraft(input_data={"image_url": digit.image_url, "categories": list(digits.CATEGORIES)})
-        for digit in shuffled
-    ]
+    return [TaskDraft(input_data=digits.task_input(digit)) for digit in shuffled]
 
 
 def _write_draft(signing_in: dict[str, Any], file: Path) -> Path:

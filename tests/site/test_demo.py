@@ -17,8 +17,10 @@ from pavilion.models import Hire, Pool, Project, Session
 from queues import tokens
 from queues.models import Event, GlobalKey, Membership, Queue, Task, Token
 from queues.schemas import check_answer
+from routing.models import Lane, Run, Step
+from tests.site.serving import manage
 
-PEOPLE = {"operator", "requester", "alice", "bob"}
+PEOPLE = {"operator", "requester", "alice", "bob", "carol"}
 
 
 @pytest.fixture
@@ -98,17 +100,17 @@ def test_every_digit_is_a_task_that_a_reviewer_can_answer(folder):
 def test_nothing_that_a_reviewer_sees_tells_the_answer(folder):
     load()
     places = {digit.image_url: digit.id for digit in digits.read()}
-    tasks = list(Task.objects.order_by("id"))
+    tasks = list(Task.objects.filter(queue__name="digits").order_by("id"))
     assert {frozenset(task.input_data) for task in tasks} == {frozenset({"image_url", "categories"})}
     assert {(task.topic, task.priority) for task in tasks} == {("", 500)}
     assert all(task.global_keys == [] for task in tasks)
-    assert not GlobalKey.objects.exists()
+    assert not GlobalKey.objects.exclude(task__step__run__isnull=False).exists()
     in_place = sum(places[task.input_data["image_url"]] == place for place, task in enumerate(tasks))
     assert in_place < 10
 
 
 @pytest.mark.django_db
-def test_the_four_can_sign_in_with_what_is_kept(folder):
+def test_all_can_sign_in_with_what_is_kept(folder):
     load()
     people = kept(folder)["users"]
     assert set(people) == PEOPLE
@@ -125,12 +127,16 @@ def test_everybody_has_their_role(folder):
     assert users["operator"].is_staff
     assert users["requester"].has_perm("crowd_queues.add_queue")
     assert not users["alice"].has_perm("crowd_queues.add_queue")
-    assert sorted(Membership.objects.values_list("user__username", "role")) == [
+    roles = Membership.objects.values_list("user__username", "role").order_by("user__username", "role")
+    assert list(roles.filter(queue__name="digits")) == [
         ("alice", "reviewer"),
         ("bob", "reviewer"),
+        ("carol", "reviewer"),
         ("requester", "manager"),
         ("requester", "requester"),
     ]
+    disputed = roles.filter(queue__name="digits-disputed")
+    assert list(disputed.values_list("user__username", flat=True)) == ["operator", "requester", "requester"]
 
 
 @pytest.mark.django_db
@@ -149,7 +155,7 @@ def test_each_demo_has_its_own_passwords(folder):
     load()
     first = kept(folder)["users"]
     Event.objects.all().delete()
-    for model in (Hire, Session, Pool, Project, Task, Membership, Token, Queue, get_user_model()):
+    for model in (Step, Lane, Run, Hire, Session, Pool, Project, Task, Membership, Token, Queue, get_user_model()):
         model._default_manager.all().delete()
     load()
     assert {keys["password"] for keys in first.values()}.isdisjoint(
@@ -175,6 +181,31 @@ def test_a_pool_that_was_stopped_is_at_work_again_when_the_demo_is_loaded_once_m
     sessions.stop(session_id=first.pk)
     assert "at work again" in load()
     assert Session.objects.get(status="LIVE").pool == first.pool
+
+
+@pytest.mark.django_db
+def test_runs_are_there_and_wait_for_people(folder):
+    load()
+    names = Run.objects.order_by("id").values_list("name", "status", "started_by__username")
+    assert list(names) == [("DigitsWorkFlow", "RUNNING", "requester")] * 3 + [
+        ("ProofreadingWorkFlow", "RUNNING", "requester")
+    ]
+    waiting = Step.objects.filter(status="WAITING", task__status="AVAILABLE").order_by("id")
+    assert list(waiting.values_list("name", flat=True)) == ["FirstReading"] * 3 + ["FindTask"]
+
+
+@pytest.mark.servers
+def test_without_the_demo_its_workflows_are_not_there(tmp_path):
+    program = """
+from django.urls import NoReverseMatch, reverse
+from routing import registry
+try:
+    print(registry.registered(), reverse("DemoRouter:index"))
+except NoReverseMatch:
+    print(registry.registered(), "and no address")
+"""
+    done = manage("shell", "-v0", "-c", program, CROWDSITE_DATA_DIR=tmp_path, DEMO=0)
+    assert done.stdout.strip() == "{} and no address", done.stderr
 
 
 @pytest.mark.django_db

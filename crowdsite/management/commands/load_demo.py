@@ -11,7 +11,7 @@ from crowdsite.demo import loading
 
 class Command(BaseCommand):
     help = (
-        "Make the demo's users, its queue of handwritten digits and its pool, unless the site has users already. Where"
+        "Make the demo's users, queues, pool and a few runs of its workflows, unless the site has users already. Where"
         " it has the demo and the pool is not at work, put it to work again."
     )
 

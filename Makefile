@@ -69,10 +69,11 @@ run: $(SITE_STAMP) ## install, migrate, load the demo and serve at http://127.0.
 test: $(DEV_STAMP) $(BROWSER_STAMP) ## run the tests on SQLite and on PostgreSQL with Valkey (ARGS="tests/queues -k name", BACKEND=sqlite|postgres)
 	@exec $(BIN)/python -m tests.run $(if $(BACKEND),--backend $(BACKEND)) -- $(ARGS)
 
-bench: $(DEV_STAMP) $(BROWSER_STAMP) ## measure the admin's lists, the workbench's next task, webhooks, sockets and promotions (QUICK=1: about four minutes)
+bench: $(DEV_STAMP) $(BROWSER_STAMP) ## measure the admin's lists, the workbench's next task, webhooks, sockets, promotions and runs (QUICK=1: five minutes)
 	@$(BIN)/python -m benchmarks.desk
 	@$(BIN)/python -m benchmarks.events
-	@exec $(BIN)/python -m benchmarks.pool
+	@$(BIN)/python -m benchmarks.pool
+	@exec $(BIN)/python -m benchmarks.routing
 
 sweep: $(DEV_STAMP) $(BROWSER_STAMP) ## open every page in a Chromium, light and dark, and ask axe about it (about a minute)
 	@exec $(BIN)/python -m tests.run --backend sqlite -- tests/desk/sweep.py

@@ -88,16 +88,21 @@ def answered(*, tasks: Sequence[Task], now: datetime) -> None:
         .order_by("run", "id")
         .select_for_update(no_key=True, of=("run",))
     )
+    by_run: dict[int, list[Step]] = {}
     for step in steps:
-        if is_asking(step.run_id):
-            # The run's own code closed it: the move that is under way goes on first.
-            transaction.on_commit(partial(_alone, _catch_up, step.pk, step.run_id), robust=True)
+        by_run.setdefault(step.run_id, []).append(step)
+    for run_id, group in by_run.items():
+        if is_asking(run_id):
+            # The run's own code closed them: the move that is under way goes on first.
+            for step in group:
+                transaction.on_commit(partial(_alone, _catch_up, step.pk, run_id), robust=True)
             continue
-        step.task = closed[step.task_id or 0]
-        # One alone has the savepoint in which its task's hook is sent.
-        with transaction.atomic() if len(steps) > 1 else nullcontext():
-            moving = Moving(step.run, now=now)
-            moving.take_answer(step)
+        # One alone has the savepoint in which hooks are sent.
+        with transaction.atomic() if len(by_run) > 1 else nullcontext():
+            moving = Moving(group[0].run, now=now)
+            for step in group:
+                step.task = closed[step.task_id or 0]
+                moving.take_answer(step)
             moving.save()
 
 

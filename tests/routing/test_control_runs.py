@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from assignments import lifecycle as assignments_lifecycle
 from assignments.exceptions import AssignmentClosed
-from queues import lifecycle, signals
+from queues import invariants, lifecycle, signals
 from queues.models import Event, Task
 from queues.states import TaskStatus
 from routing import HumanTask, runs
@@ -345,3 +345,25 @@ def test_a_step_whose_run_is_over_does_not_move_it(alice, rick):
     flows.answer(alice, "spot")
     assert Step.objects.get(run=run).status == StepStatus.WAITING
     assert Task.objects.get().status == TaskStatus.FINISHED
+
+
+def test_a_sweep_that_closes_two_tasks_of_one_run_moves_it_as_one(alice, rick, monkeypatch):
+    monkeypatch.setattr(flows.Fix, "seconds_to_expire", 60)
+    run = flows.Fanned.start({}, by=rick)
+    flows.answer(alice, {"spots": ["x", "y"]})
+    assert lifecycle.expire_tasks(now=timezone.now() + timedelta(seconds=100)) == 2
+    assert flows.path(run)[2:] == ["Fix FAILED_RETRYABLE", "Fix FAILED_RETRYABLE"]
+    types = Event.objects.filter(object_type="run").order_by("sequence").values_list("type", flat=True)
+    assert list(types) == ["RUN_STARTED", "RUN_STUCK"]
+    assert invariants.broken() == {}
+
+
+def test_a_sweep_that_closes_the_last_tasks_of_one_run_ends_it(alice, rick, monkeypatch):
+    monkeypatch.setattr(flows.Look, "seconds_to_expire", 60)
+    monkeypatch.setattr(flows.Look, "on_expired", lambda self: {"seen": "nothing"})
+    cast.queue("spots")
+    runs_of = [flows.Spotted.start({"spots": [1, 2]}, by=rick) for _time in range(2)]
+    assert lifecycle.expire_tasks(now=timezone.now() + timedelta(seconds=100)) == 4
+    assert [flows.again(run).status for run in runs_of] == [RunStatus.FINISHED] * 2
+    assert [len(flows.again(run).data["EachSpot"]) for run in runs_of] == [2, 2]
+    assert invariants.broken() == {}

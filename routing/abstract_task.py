@@ -19,6 +19,9 @@ class AbstractTask(PartOfWorkFlow):
 
     is_base = True
     wrappers = {"get": decorators.task, "post": decorators.task}
+    tells_programs = False
+    """Whether programs that ask for JSON are told what `get` and `post` give for a template, too."""
+
     _at_work = False
 
     def execute(self, crowd_request: CrowdRequest | None = None, **extra: Any) -> CrowdResponse:
@@ -27,7 +30,12 @@ class AbstractTask(PartOfWorkFlow):
         if isinstance(request, PlanRequest):
             request.planned = [type(self)]
             return CrowdResponse({}, request, self)
-        return (self.get if request.get_method() == GET else self.post)(request, **extra)
+        name = "get" if request.get_method() == GET else "post"
+        method = getattr(type(self), name)
+        if not hasattr(method, calling.FUNCTION):
+            # Put there after the class was made.
+            return self._carry_out(method, (request,), extra)
+        return getattr(self, name)(request, **extra)
 
     @abstractmethod
     def get(self, *args: Any, **kwargs: Any) -> Any:

@@ -59,7 +59,12 @@ class AbstractWorkFlow(Element):
 
     def repeat(self, crowd_request: CrowdRequest, count: int) -> CrowdResponse:
         """The request's task, so many times in a row."""
-        return self.pipeline(crowd_request, [type(crowd_request.task)] * count)
+        kind: Any = type(crowd_request.task)
+        if kind not in self.tasks:
+            # A form is answered by the name of the task that was shown; what is repeated may be the choice above it.
+            at = self.known_tasks(self.tasks).get(pipeline.present_name(self, crowd_request.get_session()) or "")
+            kind = at if at is not None and kind in self.known_tasks([at]).values() else kind
+        return self.pipeline(crowd_request, [kind] * count)
 
     def random(self, crowd_request: CrowdRequest) -> Any:
         """Any of the tasks. A POST goes to the one that it names, or else to the one that was shown.
@@ -123,11 +128,11 @@ class AbstractWorkFlow(Element):
         if self._at_work:
             given = [value for value in args if value is not request]
             values = {**known(request), "workflow": self} | ({"task": given[0]} if given else {})
-            return calling.call(function, self, values, extra=extra)
+            return calling.call(function, self, values, extra=extra, piped=False)
         self.require_authentication(request)
         self._at_work = True
         try:
-            response = calling.call(function, self, {**known(request), "workflow": self}, extra=extra)
+            response = calling.call(function, self, {**known(request), "workflow": self}, extra=extra, piped=False)
         finally:
             self._at_work = False
         if not isinstance(response, CrowdResponse):

@@ -66,10 +66,12 @@ def call(
     *,
     args: tuple[Any, ...] = (),
     extra: Mapping[str, Any] | None = None,
+    piped: bool = True,
 ) -> Any:
     """Call `function(owner, …)` with what it names of `known` and `extra`; `args` are given by position, and win.
 
-    `**kwargs` gets `extra` and, where it is known, `pipe_data`. Raises CrowdRouterError for a name that is neither.
+    `**kwargs` gets `extra` and, where it is known and `piped`, `pipe_data`. Raises CrowdRouterError for a name that is
+    neither, and for what is async.
     """
     plan = _plan(function)
     given = dict(zip(plan.positional, args, strict=False))
@@ -86,7 +88,7 @@ def call(
                 f"{type(owner).__name__}.{function.__name__} asks for {name}; it may name {', '.join(NAMES)}."
             )
     if plan.takes_all:
-        more = {"pipe_data": known["pipe_data"]} if "pipe_data" in known else {}
+        more = {"pipe_data": known["pipe_data"]} if piped and "pipe_data" in known else {}
         values = {**more, **(extra or {}), **values}
     given_back = function(owner, *[values.pop(name) for name in plan.at if name in values], **values)
     if inspect.iscoroutine(given_back):

@@ -34,6 +34,10 @@ class Element(ABC):  # noqa: B024 - its subclasses have the abstract methods
             method = inspect.getattr_static(cls, name, None)
             if inspect.isfunction(method) and not hasattr(method, calling.FUNCTION):
                 setattr(cls, name, wrapper(method))
+        name_of = cls.__dict__.get("get_name")
+        if inspect.isfunction(name_of):
+            # Written as a method of instances, as crowdrouter 1.5.5 has it. Classes are asked, too.
+            setattr(cls, "get_name", classmethod(lambda kind: name_of(object.__new__(kind))))  # noqa: B010
 
     @classmethod
     def get_name(cls) -> str:

@@ -31,6 +31,9 @@ from routing.states import (
 
 T = TypeVar("T")
 
+MARKS = ("reason", "internal", "traceback", "name", "kind", "task", "earlier_tasks")
+"""What is kept of a step that failed."""
+
 _asking: ContextVar[frozenset[int]] = ContextVar("the runs whose code is being called", default=frozenset())
 
 REASON_MAX = 500
@@ -112,12 +115,13 @@ class Grounds:
     def fail(self, step: Step, error: BaseException) -> None:
         """Mark a step as one to be tried again; where its definition has vanished, the run fails."""
         step.reason = _kept(_said(error))[:REASON_MAX] or type(error).__name__
+        step.internal = not isinstance(error, CrowdError)
         step.traceback = _kept("".join(traceback.format_exception(error)))[-TRACEBACK_MAX:]
         if step.pk is None:
             step.task, step.status = None, StepStatus.FAILED_RETRYABLE
             step.save()
         else:
-            marks = {name: getattr(step, name) for name in ("reason", "traceback", "name", "kind", "task")}
+            marks = {name: getattr(step, name) for name in MARKS}
             self.move(step, StepStatus.FAILED_RETRYABLE, **marks)
         self.stuck = True
         if isinstance(error, definitions.Vanished) and self.run.status in OPEN:

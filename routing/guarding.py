@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import DatabaseError, IntegrityError, connection
 from django.db.transaction import TransactionManagementError
+
+CAUGHT = "A database error was caught outside a transaction.atomic() of its own."
 
 
 @contextmanager
@@ -17,22 +19,26 @@ def undone_on_error() -> Iterator[None]:
     own: what was done before that is lost.
     """
     savepoint: str | None = None
-    making = False
+    making = wrote = False
     promised = len(connection.run_on_commit)
 
     def before(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        nonlocal savepoint, making
+        nonlocal savepoint, making, wrote
+        wrote = wrote or not sql.lstrip()[:6].upper().startswith("SELECT")
         if not making:
             making = True
             # Not an atomic(): the host may be within one that has no savepoint, and its end would be taken for ours.
             savepoint = connection.savepoint()
+            wrote = not sql.lstrip()[:6].upper().startswith("SELECT")
         return execute(sql, params, many, context)
 
     try:
         with connection.execute_wrapper(before):
             yield
         if connection.needs_rollback:
-            raise TransactionManagementError("A database error was caught outside a transaction.atomic() of its own.")
+            raise TransactionManagementError(CAUGHT)
+        if savepoint is not None:
+            _end(savepoint, wrote=wrote)
     except BaseException:
         # What was to be done after the commit is undone, too, also where no savepoint knows of it.
         del connection.run_on_commit[promised:]
@@ -42,5 +48,15 @@ def undone_on_error() -> Iterator[None]:
             connection.savepoint_rollback(savepoint)
             connection.savepoint_commit(savepoint)
         raise
-    if savepoint is not None:
+
+
+def _end(savepoint: str, *, wrote: bool) -> None:
+    """Release the savepoint. Raises IntegrityError for rows that lead nowhere: at the commit it would undo all."""
+    try:
+        if wrote and connection.vendor == "postgresql":
+            connection.check_constraints()
         connection.savepoint_commit(savepoint)
+    except IntegrityError:
+        raise
+    except DatabaseError as error:
+        raise TransactionManagementError(CAUGHT) from error

@@ -46,13 +46,17 @@ class Moving(Opening):
         self.ready.append((step, {}))
         self.go_on()
 
-    def try_again(self, step: Step) -> None:
-        """Do over what failed at a step: the answer that is there is taken, or the step is opened anew."""
+    def try_again(self, step: Step, *, resumed: bool = False) -> None:
+        """Do over what failed at a step: what its task came to is taken, or the step is opened anew.
+
+        The latter where nobody answered and its code said that this will not do, unless its definition had vanished.
+        """
         if step.status != StepStatus.FAILED_RETRYABLE:
             return
-        self.move(step, StepStatus.WAITING, attempts=step.attempts + 1, reason="", traceback="")
-        answered = step.task is not None and step.task.status == TaskStatus.FINISHED
-        if answered or (step.kind == StepKind.FAN_OUT and step.lanes.exists()):
+        by_mistake = step.internal or resumed
+        self.move(step, StepStatus.WAITING, attempts=step.attempts + 1, reason="", traceback="", internal=False)
+        closed = step.task is not None and (by_mistake or step.task.status == TaskStatus.FINISHED)
+        if closed or (step.kind == StepKind.FAN_OUT and step.lanes.exists()):
             self.ready.append((step, {}))
         else:
             if step.task_id is not None:

@@ -5,6 +5,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from assignments import exclusions
@@ -124,9 +125,9 @@ class Opening(Grounds):
 
     def _lanes(self, element: AbstractFanOut, step: Step, place: Place) -> list[tuple[Lane, dict[str, Any]]]:
         name, known = element.get_name(), {"pipe_data": copy.deepcopy(place.data), "workflow": self.flow}
-        items = list(calling.call(type(element).items, element, known))
+        items = list(islice(calling.call(type(element).items, element, known), ITEMS_MAX + 1))
         if len(items) > ITEMS_MAX:
-            raise TaskError(f"{name} fans out into {len(items)} items, and {ITEMS_MAX} are the most.")
+            raise TaskError(f"{name} fans out into more than {ITEMS_MAX} items.")
         plan = [definitions.element(self.flow, kind.get_name()).get_name() for kind in element.tasks]
         found, size = [], 0
         for index, item in enumerate(items):
@@ -135,9 +136,9 @@ class Opening(Grounds):
                 raise TaskError(f"{name}.make_data must give back a mapping, not {made!r}.")
             data = copy.deepcopy(dict(made))
             strictjson.check(data)
-            size = size or len(json.dumps(data)) * len(items)
+            size += len(json.dumps(data))
             if size > LANES_BYTES_MAX:
-                raise TaskError(f"The lanes of {name} would begin with {size} bytes: give it a make_data with less.")
+                raise TaskError(f"The lanes of {name} would begin with very much: give it a make_data with less.")
             found.append((Lane(run=self.run, parent=step, index=index, plan=plan), data))
         return found
 
@@ -154,7 +155,7 @@ class Opening(Grounds):
             global_keys=(self.run.key,),
             has_hook=True,
         )
-        return Posting(step, self._queue(element), draft, self._reviewers_of(element, place))
+        return Posting(step, self._queue(element), draft, self._reviewers_of(element, step, place))
 
     def _queue(self, element: HumanTask) -> Queue:
         found = self.queues.get(element.queue) or Queue.objects.alive().filter(name=element.queue).first()
@@ -163,7 +164,7 @@ class Opening(Grounds):
         self.queues[element.queue] = found
         return found
 
-    def _reviewers_of(self, element: HumanTask, place: Place) -> list[int]:
+    def _reviewers_of(self, element: HumanTask, step: Step, place: Place) -> list[int]:
         """Who answered the earlier steps that the element names: in this lane, in those that it came from, and in the
         lanes of their fans that were joined.
         """
@@ -172,7 +173,7 @@ class Opening(Grounds):
             one if isinstance(one, str) else one.get_name() for one in ([named] if isinstance(named, str) else named)
         }
         # A lane that begins has no steps: of many that do, all have the same before them.
-        lane, lanes = place.lane, [place.lane.pk] if place.number > 1 else []
+        lane, lanes = place.lane, [place.lane.pk] if place.number > 1 or step.pk is not None else []
         while lane.parent is not None:
             lane = lane.parent.lane
             lanes.append(lane.pk)

@@ -203,7 +203,7 @@ def _take(workflow: Any, crowd_request: CrowdRequest, order: Sequence[Any], plac
     try:
         return _show(workflow, _following(workflow, crowd_request, response), order, place)
     except Exception:
-        _keep(session)
+        keep(session)
         raise
 
 
@@ -251,7 +251,7 @@ def _require_storable(session: Any, pipe_data: dict[str, Any]) -> None:
         serializer().dumps(pipe_data)
 
 
-def _keep(session: Any) -> None:
+def keep(session: Any) -> None:
     """Save a session whose pipeline has moved on although the request fails: Django saves none after an error (500)."""
     if hasattr(session, "save") and not connection.in_atomic_block:
         session.save()

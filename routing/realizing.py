@@ -8,14 +8,19 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+PARENTS = frozenset({"workflow", "crowdrouter", "router", "cr", "parent"})
+"""What a constructor calls the parent; a parameter of any other name takes it where it has no default, or None."""
+
+
 @lru_cache(maxsize=4096)
 def _takes_parent(constructor: Callable[..., Any]) -> bool:
-    kinds = (
-        inspect.Parameter.POSITIONAL_ONLY,
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        inspect.Parameter.VAR_POSITIONAL,
-    )
-    return any(p.kind in kinds for p in list(inspect.signature(constructor).parameters.values())[1:])
+    kinds = inspect.Parameter
+    for parameter in list(inspect.signature(constructor).parameters.values())[1:]:
+        if parameter.kind is kinds.VAR_POSITIONAL:
+            return True
+        if parameter.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD):
+            return parameter.name in PARENTS or parameter.default in (kinds.empty, None)
+    return False
 
 
 def realize(kind: type[T], parent: Any, attribute: str) -> T:

@@ -107,7 +107,8 @@ def read(request: Any, session: Any = None, added: Mapping[str, Any] | None = No
         raise NoSessionFoundError
     if not all(hasattr(session, name) for name in ("get", "__getitem__", "__setitem__")):
         raise InvalidSessionError
-    method = getattr(request, "method", None)
+    given = getattr(request, "method", None)
+    method = given.upper() if isinstance(given, str) else given
     if method == "HEAD":
         method = GET
     if method not in (GET, POST):

@@ -1,5 +1,6 @@
 """AbstractCrowdRouter: lets requests in and hands them to workflows."""
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from routing.exceptions import (
     NoWorkFlowFoundError,
 )
 from routing.realizing import realize
-from routing.requests import CrowdRequest, RequestStrategy, read
+from routing.requests import POST, CrowdRequest, RequestStrategy, read
 from routing.responses import CrowdResponse
 
 
@@ -71,7 +72,7 @@ class AbstractCrowdRouter(Element):
         """Count from zero again, and let in as many requests as at the beginning."""
         statistics.clear(self.get_name())
 
-    def enable_crowd_statistics(self, *args: Any) -> None:
+    def enable_crowd_statistics(self, *args: Any, **kwargs: Any) -> None:
         """Statistics are on unless `crowd_statistics` is False; what older code gives here (a file) is not needed."""
         self.crowd_statistics = True
 
@@ -83,6 +84,16 @@ class AbstractCrowdRouter(Element):
     def crowd_stats(self) -> statistics.CrowdStats | None:
         """The statistics as an object, for code that was written for crowdrouter 1.5.5; None where they are off."""
         return statistics.CrowdStats(self) if self.crowd_statistics else None
+
+    @crowd_stats.setter
+    def crowd_stats(self, value: Any) -> None:
+        self.crowd_statistics = value is not None
+
+    def check_entry(self, request: Any, session: Any = None) -> None:
+        """Refuse whoever the router does not let in, whatever they ask for. Raises AuthenticationError."""
+        strategy = read(request, session)
+        self._check_lists(strategy)
+        self.require_authentication(CrowdRequest(None, None, strategy))
 
     @classmethod
     def urls(cls) -> tuple[list[Any], str]:
@@ -97,7 +108,7 @@ class AbstractCrowdRouter(Element):
         if request is not None:
             given = [value for value in args if value is not request]
             values = known(request) | ({"workflow": given[0]} if given else {})
-            return calling.call(function, self, values, extra=extra)
+            return calling.call(function, self, values, extra=extra, piped=False)
         return self._enter(function, *args, **extra)
 
     def _enter(
@@ -110,14 +121,22 @@ class AbstractCrowdRouter(Element):
         session: Any = None,
         **data: Any,
     ) -> CrowdResponse:
-        crowd_request = self._request(workflow, task, read(request, session, data))
-        self._let_in(crowd_request)
+        strategy = read(request, session, data)
+        # Before anything is looked up: whoever is on no list learns nothing of what there is.
+        self._check_lists(strategy)
+        crowd_request = self._request(workflow, task, strategy)
+        self.require_authentication(crowd_request)
+        if self.num_allowable_requests is not None:
+            statistics.admit(self.get_name(), self.num_allowable_requests)
         try:
-            response = calling.call(function, self, known(crowd_request))
+            response = calling.call(function, self, known(crowd_request), piped=False)
         finally:
             # Where a transaction around the request is lost, so is what was carried out.
             if self.crowd_statistics and crowd_request.visits and not connection.needs_rollback:
                 statistics.record(self.get_name(), crowd_request.visits)
+        if strategy.method == POST and hasattr(strategy.session, "modified"):
+            # What a task wrote deep within the session, Django does not see.
+            strategy.session.modified = True
         if not isinstance(response, CrowdResponse):
             found = type(response).__name__
             raise ImproperResponseError(f"{self.get_name()}.route must give back a CrowdResponse, not {found}.")
@@ -141,6 +160,8 @@ class AbstractCrowdRouter(Element):
             raise NoTaskFoundError(f"{flow.get_name()} has no task {getattr(task, '__name__', task)}.")
         crowd_request = CrowdRequest(flow, realize(kind, flow, "workflow"), strategy, named=task is not None)
         crowd_request.task.crowd_request = crowd_request
+        if pipeline.present_name(flow, strategy.session):
+            crowd_request.pipe_data = copy.deepcopy(strategy.session.get(pipeline.SESSION_DATA_KEY) or {})
         return crowd_request
 
     def workflow_of(self, workflow: Any) -> Any:
@@ -151,22 +172,22 @@ class AbstractCrowdRouter(Element):
         name = workflow if isinstance(workflow, str) else getattr(workflow, "__name__", repr(workflow))
         raise NoWorkFlowFoundError(f"{self.get_name()} has no workflow {name}.")
 
-    def _let_in(self, crowd_request: CrowdRequest) -> None:
-        """Raises AuthenticationError, RequestsUsedUp."""
-        # Somebody who need not be known is not looked up.
-        user = crowd_request.get_user() if self.blacklist or self.whitelist else None
+    def _check_lists(self, strategy: RequestStrategy) -> None:
+        """Raises AuthenticationError."""
+        if not (self.blacklist or self.whitelist):
+            # Somebody who need not be known is not looked up.
+            return
+        user = CrowdRequest(None, None, strategy).get_user()
         if self.blacklist and is_among(user, self.blacklist):
             raise AuthenticationError(f"{self.get_name()} does not let you in.")
         if self.whitelist and not is_among(user, self.whitelist):
             raise AuthenticationError(f"{self.get_name()} lets in only those on its list.")
-        self.require_authentication(crowd_request)
-        if self.num_allowable_requests is not None:
-            statistics.admit(self.get_name(), self.num_allowable_requests)
 
 
 def is_among(user: Any, ids: Iterable[Any]) -> bool:
     """Whether these ids have the user's: 7 is "7", and a UUID is any of its spellings. Nobody (None) is on no list."""
-    own = getattr(user, "pk", getattr(user, "id", None))
+    own = getattr(user, "pk", None)
+    own = getattr(user, "id", None) if own is None else own
     if own is None:
         return False
     key = getattr(getattr(user, "_meta", None), "pk", None)

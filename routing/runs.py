@@ -3,7 +3,6 @@
 import copy
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -85,25 +84,48 @@ def answered(*, tasks: Sequence[Task], now: datetime) -> None:
     steps = list(
         Step.objects.filter(task__in=closed)
         .select_related("lane", "run__started_by")
-        .order_by("run", "id")
+        .order_by("run_id", "id")
         .select_for_update(no_key=True, of=("run",))
     )
     by_run: dict[int, list[Step]] = {}
     for step in steps:
+        step.task = closed[step.task_id or 0]
         by_run.setdefault(step.run_id, []).append(step)
     for run_id, group in by_run.items():
         if is_asking(run_id):
             # The run's own code closed them: the move that is under way goes on first.
-            for step in group:
-                transaction.on_commit(partial(_alone, _catch_up, step.pk, run_id), robust=True)
-            continue
-        # One alone has the savepoint in which hooks are sent.
-        with transaction.atomic() if len(by_run) > 1 else nullcontext():
-            moving = Moving(group[0].run, now=now)
-            for step in group:
-                step.task = closed[step.task_id or 0]
-                moving.take_answer(step)
-            moving.save()
+            _catch_up_later(group)
+        elif len(by_run) == 1:
+            # It has the savepoint in which hooks are sent.
+            _move_all(group[0].run, group, now=now)
+        else:
+            _move_apart(run_id, group, now=now)
+
+
+def _move_all(run: Run, steps: list[Step], *, now: datetime) -> None:
+    moving = Moving(run, now=now)
+    for step in steps:
+        moving.take_answer(step)
+    moving.save()
+
+
+def _move_apart(run_id: int, steps: list[Step], *, now: datetime) -> None:
+    """Move one of several runs: what cannot be moved is tried again after the commit, and does not hold up the rest."""
+    try:
+        with transaction.atomic():
+            # As it is now: code of a run before it may have moved it.
+            run = Run.objects.select_related("started_by").get(pk=run_id)
+            _move_all(run, steps, now=now)
+    except Exception as error:
+        if is_passing(error):
+            raise
+        logger.exception("Run %s could not be moved.", run_id)
+        _catch_up_later(steps)
+
+
+def _catch_up_later(steps: list[Step]) -> None:
+    for step in steps:
+        transaction.on_commit(partial(_alone, _catch_up, step.pk, step.run_id), robust=True)
 
 
 @writer
@@ -143,7 +165,7 @@ def resume(*, run_id: int, actor: Any = None, now: datetime | None = None) -> Ru
         if run.status != RunStatus.RUNNING:
             break
         if step.status == StepStatus.FAILED_RETRYABLE:
-            moving.try_again(step)
+            moving.try_again(step, resumed=True)
         elif step.task is not None and step.task.status in CLOSED:
             moving.take_answer(step)
     moving.save()
@@ -192,7 +214,8 @@ def _cancel_task(step: Step) -> None:
 
 def catch_up(*, limit: int = 500) -> int:
     """Let runs go on whose task closed without their hearing of it; how many steps it was."""
-    found = list(Step.objects.left_behind().order_by("id").values_list("pk", "run")[:limit])
+    # By the index of those that wait: by id, all that there ever were would be passed over.
+    found = list(Step.objects.left_behind().order_by("task_id").values_list("pk", "run")[:limit])
     return sum(_alone(_catch_up, step_id, run_id) for step_id, run_id in found)
 
 

@@ -77,7 +77,7 @@ class StepSerializer(serializers.Serializer[Any]):
     task = serializers.IntegerField(source="task_id", allow_null=True)
     data = JSONValueField()  # type: ignore[assignment]
     output = JSONValueField(allow_null=True)
-    reason = serializers.CharField()
+    reason = serializers.CharField(help_text="Of an error that was not meant for people its name; operators see all.")
     traceback = serializers.CharField(allow_null=True, help_text="Of the code that raised; null but for operators.")
     attempts = serializers.IntegerField()
     created_at = AwareDateTimeField()
@@ -87,6 +87,8 @@ class StepSerializer(serializers.Serializer[Any]):
         shown = super().to_representation(instance)
         if not self.context["shows_tracebacks"]:
             shown["traceback"] = None
+            if instance.internal:
+                shown["reason"] = instance.reason.partition(":")[0]
         return shown
 
 

@@ -99,7 +99,8 @@ class Step(models.Model):
     `position` is its place in the lane's plan and `element` the name that stands there; `name` is the task's, which
     differs where the element is a choice or a loop; `way` has the names from the one to the other. `data` is the pipe
     data as the step found it, `output` what it gave. `task` is the queue's, of a HUMAN step; `earlier_tasks` are the
-    ids of those before it, which were not answered. `to_cancel`: its run was canceled, its task not yet.
+    ids of those before it, which were not answered. `internal`: the reason is of an error that was not meant for
+    people, and may tell of the inside of the site. `to_cancel`: its run was canceled, its task not yet.
     """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps", db_index=False)
@@ -116,6 +117,7 @@ class Step(models.Model):
     data = models.JSONField()
     output = models.JSONField(null=True)
     reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
+    internal = models.BooleanField(default=False)
     traceback = models.TextField(blank=True, default="")
     attempts = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(_("begun"))

@@ -37,8 +37,8 @@ def kind_of(refused: CrowdRouterError) -> Kind:
     return next(known[slug] for slug in slugs if slug in known)
 
 
-def answer(request: HttpRequest, refused: CrowdRouterError, *, workflow: str) -> HttpResponseBase:
-    """`workflow` is the name in the address, of which there may be no workflow."""
+def answer(request: HttpRequest, refused: CrowdRouterError, *, workflow: str = "") -> HttpResponseBase:
+    """`workflow` is the name in the address, if there is one; of the name there may be no workflow."""
     kind = kind_of(refused)
     url, label = _way_out(request, refused, workflow)
     sign_in = _sign_in() if isinstance(refused, AuthenticationError) and not _is_signed_in(request) else None
@@ -61,6 +61,8 @@ def answer(request: HttpRequest, refused: CrowdRouterError, *, workflow: str) ->
 def _way_out(request: HttpRequest, refused: CrowdRouterError, workflow: str) -> tuple[str, str]:
     """Where one can go on, and what to call it."""
     addresses = Addresses(request)
+    if not workflow:
+        return get_script_prefix(), _("To the start")
     if isinstance(refused, NoWorkFlowFoundError | AuthenticationError | RequestsUsedUp):
         return addresses.index(), _("To the overview")
     if isinstance(refused, NoTaskFoundError):

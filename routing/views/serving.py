@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 
-from routing import registry
+from routing import pipeline, registry
 from routing.exceptions import CrowdRouterError
 from routing.views import asking, refusing, showing
 
@@ -17,8 +17,12 @@ from routing.views import asking, refusing, showing
 @require_safe
 def index(request: HttpRequest, router_class: Any, **above: Any) -> HttpResponseBase:
     """The router's workflows. As JSON: {"router", "workflows": [{"name", "path"}]}."""
-    addresses = asking.Addresses(request)
-    names = [kind.get_name() for kind in registry.made(router_class).workflows]
+    addresses, router = asking.Addresses(request), registry.made(router_class)
+    try:
+        router.check_entry(request)
+    except CrowdRouterError as refused:
+        return refusing.answer(request, refused)
+    names = [kind.get_name() for kind in router.workflows]
     workflows = [{"name": name, "path": addresses.workflow(name)} for name in names]
     if asking.wants_json(request):
         return JsonResponse({"router": router_class.get_name(), "workflows": workflows})
@@ -45,4 +49,9 @@ def carry_out(
         if refusing.kind_of(refused).status >= 500:
             raise
         return refusing.answer(request, refused, workflow=workflow)
-    return showing.answer(request, response)
+    try:
+        return showing.answer(request, response)
+    except Exception:
+        # What was answered is committed: the session must say so, and Django saves none after a 500.
+        pipeline.keep(response.crowd_request.get_session())
+        raise

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.middleware.csrf import get_token
@@ -21,6 +22,9 @@ PAGE = "routing/task.html"
 
 NOT_SHOWN = frozenset({"template", "path", "status"})
 """Members of a response that say what to do with it."""
+
+OF_THE_SITE = frozenset({"csrf_token", "messages", "perms", "request", "user"})
+"""What templates know from the site. Members of these names are found at `response` alone."""
 
 DEPTH = 2
 """How deep objects are shown as rows; what is deeper is shown as JSON."""
@@ -46,7 +50,7 @@ def answer(request: HttpRequest, response: CrowdResponse) -> HttpResponseBase:
                 "method": response.method,
                 "status": response.status,
                 "path": path,
-                "response": response.response,
+                "response": _told(response),
                 "action": action,
                 "step": step,
             }
@@ -62,7 +66,8 @@ def answer(request: HttpRequest, response: CrowdResponse) -> HttpResponseBase:
         "crowd_step": step,
     }
     if template := _template(response):
-        return render(request, template, {**response.response, **context})
+        members = {name: value for name, value in response.response.items() if name not in OF_THE_SITE}
+        return render(request, template, {**members, **context})
     ours = {
         "crowd_rows": rows(response.response),
         "crowd_done": response.method == POST,
@@ -71,6 +76,12 @@ def answer(request: HttpRequest, response: CrowdResponse) -> HttpResponseBase:
         "crowd_index": addresses.index(),
     }
     return render(request, PAGE, context | ours)
+
+
+def _told(response: CrowdResponse) -> dict[str, Any] | None:
+    """What programs are told. What was meant for a template may be more than its page shows, or no JSON: nothing."""
+    is_context = "template" in response.response and not response.task.tells_programs
+    return None if is_context else response.response
 
 
 def _template(response: CrowdResponse) -> list[str]:
@@ -86,9 +97,10 @@ def _path(request: HttpRequest, response: CrowdResponse) -> str | None:
     if not response.path:
         return None
     path = str(response.path)
-    if path in brought(response.crowd_request) and not url_has_allowed_host_and_scheme(path, {request.get_host()}):
-        return None
-    return path
+    if url_has_allowed_host_and_scheme(path, {request.get_host()}):
+        return path
+    outside = urlsplit(path).netloc or path
+    return None if any(outside in text for text in brought(response.crowd_request)) else path
 
 
 @dataclass

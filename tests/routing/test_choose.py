@@ -2,9 +2,9 @@
 
 import pytest
 
-from routing import AbstractCrowdChoice, CrowdChoiceError, NoRequestFoundError, PipelineError, choice
+from routing import AbstractCrowdChoice, AbstractWorkFlow, CrowdChoiceError, NoRequestFoundError, PipelineError, choice
 from routing.models import Move
-from tests.routing.crowds import First, Fork, Person, Second, Third, flow, plain
+from tests.routing.crowds import Ask, First, Fork, Person, Second, Third, flow, plain, router
 
 pytestmark = pytest.mark.django_db
 
@@ -161,3 +161,19 @@ def test_a_choice_that_leads_to_itself_is_told():
 def test_a_choice_without_a_request_is_told():
     with pytest.raises(NoRequestFoundError):
         Fork().execute()
+
+
+def test_a_choice_that_is_repeated_is_answered_by_the_name_of_its_branch():
+    class Twice(AbstractWorkFlow):
+        tasks = [Fork]
+
+        def run(self, crowd_request):
+            return self.repeat(crowd_request, 2)
+
+    front, session = router(Twice), {}
+    shown = front.route(Twice, None, Ask("GET", session=session, data={"to": "second"}))
+    name = shown.task.get_name()
+    step = session["cr_move"]
+    shown = front.route(Twice, name, Ask("POST", session=session, data={"to": "second"}, form={"crowd_step": step}))
+    assert (shown.method, shown.task.get_name()) == ("GET", name)
+    assert front.route(Twice, name, Ask("POST", session=session, data={"to": "second"})).pipeline_last

@@ -130,3 +130,13 @@ def test_an_order_of_its_own_is_read_from_self_at_each_call():
     assert type(crowd.route(Turning, None, Ask()).task) is First
     Turning.turn = [Second]
     assert type(crowd.route(Turning, None, Ask()).task) is Second
+
+
+def test_a_constructor_with_a_default_of_its_own_keeps_it():
+    class Limited(AbstractWorkFlow):
+        tasks = [First]
+
+        def __init__(self, limit=10):
+            self.limit = limit
+
+    assert router(Limited).workflow_of(Limited).limit == 10

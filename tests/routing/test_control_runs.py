@@ -158,6 +158,25 @@ def test_canceling_a_task_by_hand_fails_its_step(alice, rick):
     assert flows.again(run).status == RunStatus.STUCK
 
 
+def test_on_expired_that_was_mended_is_asked_once_more(alice, rick):
+    class Mended(HumanTask):
+        queue = "digits"
+        mended = False
+
+        def on_canceled(self):
+            return {"answer": 1 if Mended.mended else 1 / 0}
+
+    class Mending(AbstractWorkFlow):
+        tasks = [Mended]
+
+    run = Mending.start({}, by=rick)
+    lifecycle.cancel_task(task_id=Task.objects.get().pk)
+    Mended.mended = True
+    runs.retry(run_id=run.pk)
+    assert flows.again(run).data == {"answer": 1}
+    assert Task.objects.count() == 1
+
+
 # Trying again.
 
 

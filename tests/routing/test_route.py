@@ -18,7 +18,7 @@ from routing import (
     workflow,
 )
 from routing.router import AbstractCrowdRouter
-from tests.routing.crowds import Ask, Echo, First, Person, Second, Third, flow, plain, router
+from tests.routing.crowds import Ask, Echo, First, Person, Second, Third, flow, plain, router, stored
 
 pytestmark = pytest.mark.django_db
 
@@ -348,3 +348,82 @@ def test_a_task_may_be_executed_by_hand():
         Second().execute()
     with pytest.raises(NoRequestFoundError):
         plain(First)().run()
+
+
+def test_kwargs_of_run_and_route_may_be_passed_on():
+    class Passing(AbstractWorkFlow):
+        tasks = [First, Second]
+
+        def run(self, task, crowd_request, **kwargs):
+            return self.pipeline(crowd_request, **kwargs)
+
+    class Front(AbstractCrowdRouter):
+        workflows = [Passing]
+
+        def route(self, workflow, crowd_request, **kwargs):
+            return workflow.run(crowd_request, **kwargs)
+
+    assert Front().route("Passing", "First", Ask("GET")).task.get_name() == "First"
+
+
+def test_a_run_may_name_the_pipe_data():
+    seen = []
+
+    class Naming(AbstractWorkFlow):
+        tasks = [First, Second]
+
+        def pre_pipeline(self, task, pipe_data):
+            pipe_data["begun"] = True
+
+        def run(self, crowd_request, pipe_data):
+            seen.append(pipe_data)
+            return self.pipeline(crowd_request)
+
+    session = {}
+    for _time in range(2):
+        router(Naming).route(Naming, None, Ask("GET", session=session))
+    assert seen == [{}, {"begun": True}]
+
+
+def test_names_may_be_given_by_instances_as_crowdrouter_has_it():
+    class Named(First):
+        def get_name(self):
+            return self.__class__.__name__ + "Again"
+
+    response = router(plain(Named)).route("Plain", "NamedAgain", Ask("GET"))
+    assert response.task.get_name() == Named.get_name() == "NamedAgain"
+
+
+def test_a_method_that_was_put_there_later_runs_as_well():
+    class Swapped(Echo):
+        pass
+
+    Swapped.get = lambda self, data: {"status": "swapped", "n": data["n"]}
+    response = router(plain(Swapped)).route("Plain", None, Ask("GET", data={"n": 1}))
+    assert response.response == {"status": "swapped", "n": 1}
+
+
+def test_a_method_is_known_however_it_is_spelt():
+    assert router(plain(First)).route("Plain", None, Ask("post")).method == "POST"
+
+
+def test_what_a_post_wrote_deep_within_a_session_is_saved():
+    class Deep(Echo):
+        def post(self, crowd_request):
+            crowd_request.get_session()["list"].append(1)
+            return {"status": "OK"}
+
+    session = stored()
+    session["list"] = []
+    session.save()
+    again = stored(session.session_key)
+    router(plain(Deep)).route("Plain", None, Ask("POST", session=again))
+    assert again.modified
+
+
+def test_statistics_may_be_set_as_crowdrouter_has_it():
+    front = router(plain(First))
+    front.crowd_stats = None
+    assert (front.crowd_statistics, front.crowd_stats) == (False, None)
+    front.enable_crowd_statistics(db_path="counts.db")
+    assert front.crowd_stats.task_counts == {"Plain": {"First": {"GET": 0, "POST": 0}}}

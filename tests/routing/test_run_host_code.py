@@ -1,10 +1,11 @@
 """Code of hosts in a run: whatever it does to the database, the answer stands, and the step says what was wrong."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import IntegrityError
+from django.db import DatabaseError, IntegrityError, connection
 from django.utils import timezone
 
 from queues import invariants, lifecycle
@@ -123,6 +124,27 @@ def test_a_database_error_that_was_caught_without_a_savepoint_is_told(alice, ric
     assert Queue.objects.get(pk=alice.queue_id).alias == ""
 
 
+@pytest.mark.only("postgresql")
+def test_the_same_of_a_question_that_failed(alice, rick):
+    def swallow() -> None:
+        with suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM nowhere")
+
+    run = answered(swallow, alice, rick)
+    assert run.status == RunStatus.STUCK
+    assert "caught" in Step.objects.get().reason
+
+
+@pytest.mark.only("postgresql")
+def test_a_row_that_leads_nowhere_marks_the_step(alice, rick):
+    def act() -> None:
+        Group.permissions.through.objects.create(group=Group.objects.create(name="g"), permission_id=987654)
+
+    assert answered(act, alice, rick).status == RunStatus.STUCK
+    assert Task.objects.get().status == TaskStatus.FINISHED
+    assert not Group.objects.exists()
+
+
 def test_an_error_that_cannot_say_what_it_is_marks_the_step(alice, rick):
     class Odd(Exception):
         def __str__(self) -> str:
@@ -221,6 +243,30 @@ def test_what_a_choice_did_before_it_raised_is_dropped_and_kept_when_it_does_not
     assert Task.objects.get().input_data == {"n": 1}
     flows.answer(alice, "x")
     assert flows.again(run).data == {"n": 1, "Fix": "x"}
+
+
+@pytest.mark.parametrize(
+    ("items", "status"),
+    [
+        (["x"] + ["y" * 100_000] * 40, RunStatus.STUCK),
+        (["y" * 5000] + ["x"] * 300, RunStatus.FINISHED),
+        (range(1001), RunStatus.STUCK),
+    ],
+)
+def test_what_lanes_begin_with_is_counted(rick, items, status):
+    class Each(AbstractFanOut):
+        tasks = [flows.Note]
+
+        def items(self):
+            return items
+
+        def make_data(self, item, pipe_data):
+            return {"item": item}
+
+        def join(self):
+            return {}
+
+    assert flows.again(started(rick, Each)).status == status
 
 
 def test_lanes_that_would_copy_very_much_are_refused(alice, rick):
@@ -395,6 +441,45 @@ def test_whoever_judged_a_task_that_was_posted_anew_is_kept_from_what_names_its_
     runs.retry(run_id=run.pk)
     flows.answer(bob, "b")
     flows.answer(carol, "b")
+    assert cast.grab(alice).assignments == []
+
+
+def test_that_holds_where_opening_it_anew_fails_at_first(alice, rick):
+    bob, carol = flows.crowd("bob", "carol")
+
+    class Unready(HumanTask):
+        queue = "digits"
+        judgments_required = 2
+        ready = True
+
+        def make_input(self):
+            return {} if Unready.ready else 1 / 0
+
+    class Judge(HumanTask):
+        queue = "digits"
+        exclude_reviewers_of = ["Unready"]
+
+    run = started(rick, Unready, Judge)
+    flows.answer(alice, "a")
+    lifecycle.cancel_task(task_id=Task.objects.get().pk)
+    for ready in (False, True):
+        Unready.ready = ready
+        runs.retry(run_id=run.pk)
+    flows.answer(bob, "b")
+    flows.answer(carol, "b")
+    assert cast.grab(alice).assignments == []
+
+
+def test_nobody_judges_a_step_twice_that_names_itself(alice, rick):
+    class Twice(HumanTask):
+        queue = "digits"
+        judgments_required = 2
+        exclude_reviewers_of = ["Twice"]
+
+    run = started(rick, Twice)
+    flows.answer(alice, "a")
+    lifecycle.cancel_task(task_id=Task.objects.get().pk)
+    runs.retry(run_id=run.pk)
     assert cast.grab(alice).assignments == []
 
 

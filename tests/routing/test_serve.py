@@ -27,6 +27,8 @@ class Match(AbstractTask):
 
 
 class Confirm(AbstractTask):
+    tells_programs = True
+
     def get(self, crowd_request, data):
         return {"status": "OK", "said": data.get("same"), "template": "routing/task.html"}
 
@@ -91,17 +93,41 @@ class Sunday(Members):
     post = get
 
 
+class Hidden(AbstractTask):
+    def get(self):
+        return {"template": "routing/task.html", "solution": 9, "user": "nobody"}
+
+    def post(self, form):
+        return {"path": form["next"].strip()}
+
+
+class Paged(AbstractTask):
+    """Its page, of which there is no template, fails after the answer."""
+
+    def get(self, pipe_data):
+        page = {"template": "no/such.html"} if pipe_data else {}
+        return {"status": "OK", "said": pipe_data.get("said"), **page}
+
+    def post(self, form, pipe_data):
+        pipe_data["said"] = form["same"]
+        return {"status": "OK"}
+
+
+class Pages(AbstractWorkFlow):
+    tasks = [Paged, Paged]
+
+
 class Single(AbstractWorkFlow):
     """Tasks that are done by themselves."""
 
-    tasks = [Thanks, Outside, Broken, Members, Sunday]
+    tasks = [Thanks, Outside, Broken, Members, Sunday, Hidden]
 
     def run(self, task, crowd_request):
         return task.execute(crowd_request)
 
 
 class FrontRouter(AbstractCrowdRouter):
-    workflows = [Matching, Single]
+    workflows = [Matching, Single, Pages]
 
 
 class Few(AbstractCrowdRouter):
@@ -145,7 +171,7 @@ def test_the_index_leads_to_each_workflow(client):
     assert 'href="/crowd/Single/"' in answer.text
     assert client.get("/crowd/", headers=JSON).json() == {
         "router": "FrontRouter",
-        "workflows": [{"name": "Matching", "path": "/crowd/Matching/"}, {"name": "Single", "path": "/crowd/Single/"}],
+        "workflows": [{"name": name, "path": f"/crowd/{name}/"} for name in ("Matching", "Single", "Pages")],
     }
 
 
@@ -493,3 +519,37 @@ def test_pages_have_no_script_or_style_within(client):
         assert "style=" not in text
         assert "<script>" not in text
         assert "onclick" not in text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_answered_is_kept_though_its_page_fails(client):
+    client.raise_request_exception = False
+    client.get("/crowd/Pages/")
+    step = client.session["cr_move"]
+    assert client.post("/crowd/Pages/", {"same": "yes"}).status_code == 500
+    assert client.session["cr_data"] == {"said": "yes"}
+    again = client.post("/crowd/Pages/", {"same": "no", "crowd_step": step})
+    assert again.status_code == 409
+    assert client.session["cr_data"] == {"said": "yes"}
+
+
+def test_programs_are_not_told_what_was_meant_for_a_template(client):
+    answer = client.get("/crowd/Single/Hidden/", headers=JSON).json()
+    assert (answer["task"], answer["response"]) == ("Hidden", None)
+
+
+def test_a_path_outside_that_a_request_brought_with_spaces_around_it_is_not_followed(client):
+    answer = client.post("/crowd/Single/Hidden/", {"next": " https://evil.example/x "})
+    assert answer.status_code == 200
+    answer = client.post("/crowd/Single/Hidden/", {"next": " /thanks/ "})
+    assert (answer.status_code, answer["Location"]) == (303, "/thanks/")
+
+
+def test_a_response_does_not_name_the_user_of_the_page(mia):
+    assert mia.get("/crowd/Single/Hidden/").context["user"].username == "mia"
+
+
+def test_a_router_that_is_closed_shows_no_workflows(client, mia):
+    assert Client().get("/closed/").status_code == 302
+    assert Client().get("/closed/", headers=JSON).status_code == 403
+    assert mia.get("/closed/").status_code == 200

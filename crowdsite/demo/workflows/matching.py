@@ -21,7 +21,7 @@ def picture(number: int) -> dict[str, object]:
 def chosen(values, name):
     """The digit whose number came under this name. Raises TaskError."""
     text = str(values.get(name, ""))
-    if not (text.isascii() and text.isdigit() and int(text) < len(digits.read())):
+    if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text) < len(digits.read())):
         raise TaskError("There is no such digit. Begin with another one.")
     return int(text)
 

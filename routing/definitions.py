@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from routing.abstract_workflow import AbstractWorkFlow
 from routing.elements import PartOfWorkFlow
 from routing.exceptions import CrowdRouterError, NoTaskFoundError, PipelineError
 from routing.realizing import realize
 from routing.requests import PlanRequest
+
+_orders: WeakKeyDictionary[type[AbstractWorkFlow], tuple[Any, list[type[PartOfWorkFlow]]]] = WeakKeyDictionary()
 
 
 class Vanished(CrowdRouterError):
@@ -92,8 +95,19 @@ def _doubled(tasks: Sequence[Any]) -> str | None:
 
 
 def order_of(kind: type[AbstractWorkFlow]) -> list[type[PartOfWorkFlow]]:
-    """The order of a workflow as it can be said without a run: what `run` makes of no data, or else its tasks."""
+    """The order of a workflow as it can be said without a run: what `run` makes of no data, or else its tasks.
+
+    `run` is code of the host, and pages ask often: it is called once for each definition.
+    """
     flow = realize(kind, None, "crowdrouter")
+    definition = (kind.run, *flow.tasks)
+    known = _orders.get(kind)
+    if known is None or known[0] != definition:
+        known = _orders[kind] = (definition, _order(flow))
+    return list(known[1])
+
+
+def _order(flow: AbstractWorkFlow) -> list[type[PartOfWorkFlow]]:
     try:
         return plan(flow, {}, user=None)
     except Exception:

@@ -46,10 +46,10 @@ FROM generate_series(1, {beside}) i;
 INSERT INTO crowd_routing_lane (id, run_id, index, plan)
 SELECT 1000000 + i, 1000000 + i, 0, '["Question"]' FROM generate_series(1, {beside}) i;
 INSERT INTO crowd_routing_step
-  (run_id, lane_id, number, position, element, name, kind, status, task_id, data, reason, traceback, attempts,
-   created_at, to_cancel)
-SELECT 1000000 + i, 1000000 + i, 1, 0, 'Question', 'Question', 'HUMAN', 'WAITING', 1000000 + i, '{{}}', '', '', 1,
-  now(), false
+  (run_id, lane_id, number, position, element, name, way, kind, status, task_id, earlier_tasks, data, reason, internal,
+   traceback, attempts, created_at, to_cancel)
+SELECT 1000000 + i, 1000000 + i, 1, 0, 'Question', 'Question', '["Question"]', 'HUMAN', 'WAITING', 1000000 + i, '[]',
+  '{{}}', '', false, '', 1, now(), false
 FROM generate_series(1, {beside}) i;
 ANALYZE;
 """

@@ -73,7 +73,7 @@ TABLE: Sequence[Guard] = [
     Guard(
         "an answer stands though the next task fails",
         "saving the session",
-        _edit("pipeline.py", "        _keep(session)\n", "        pass\n"),
+        _edit("pipeline.py", "        keep(session)\n", "        pass\n"),
         (f"{PIPELINE}test_an_answer_is_kept_in_the_stored_session_though_the_next_task_fails",),
         "sqlite",
     ),
@@ -158,7 +158,13 @@ TABLE: Sequence[Guard] = [
     Guard(
         "loops that do not end are stopped",
         "AT_ONCE_MAX",
-        (Edit("routing/moving.py", "if self.at_once > AT_ONCE_MAX:", "if self.at_once > 3 * AT_ONCE_MAX:"),),
+        (
+            Edit(
+                "routing/moving.py",
+                "if self.at_once[step.lane_id] > AT_ONCE_MAX:",
+                "if self.at_once[step.lane_id] > 3 * AT_ONCE_MAX:",
+            ),
+        ),
         (f"{RUNS}test_a_loop_that_does_not_end_is_stopped",),
         "sqlite",
     ),

@@ -11,7 +11,8 @@ from weakref import WeakKeyDictionary
 from assignments import dashboard
 from assignments.dashboard import Depth, Overview, QueueNow
 from queues import moments
-from queues.consumers.base import Closed, Socket, ask
+from queues.consumers.base import Socket, ask
+from queues.consumers.endings import Closed
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from assignments import dashboard, pushes
 from assignments.consumers.counting import Counting
-from queues.consumers.base import Closed, Code, Socket
+from queues.consumers.base import Socket
+from queues.consumers.endings import Closed, Code
 
 
 class OperatorSocket(Socket):

@@ -10,7 +10,8 @@ from typing import Any
 from assignments import pushes, standing
 from assignments.standing import Member, Standing
 from queues import moments
-from queues.consumers.base import Closed, Code, Socket
+from queues.consumers.base import Socket
+from queues.consumers.endings import Closed, Code
 from queues.models import Queue
 
 WARNING_SECONDS, WARNING_SHARE = 30.0, 0.2

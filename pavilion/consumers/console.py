@@ -6,7 +6,8 @@ from typing import Any
 
 from pavilion import pushes
 from pavilion.models import Session
-from queues.consumers.base import Closed, Code, Socket
+from queues.consumers.base import Socket
+from queues.consumers.endings import Closed, Code
 
 EVERY = 0.5
 """Seconds, at least, between two frames."""

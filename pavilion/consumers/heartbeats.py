@@ -7,7 +7,8 @@ from weakref import WeakKeyDictionary
 
 from pavilion import pool
 from pavilion.models import Seat
-from queues.consumers.base import Closed, ask
+from queues.consumers.base import ask
+from queues.consumers.endings import Closed
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from weakref import WeakKeyDictionary
 
 from pavilion import standing
 from pavilion.standing import There
-from queues.consumers.base import Closed, ask
+from queues.consumers.base import ask
+from queues.consumers.endings import Closed
 
 logger = logging.getLogger(__name__)
 

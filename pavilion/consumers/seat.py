@@ -15,7 +15,8 @@ from pavilion.links import SeatToken
 from pavilion.models import Seat
 from pavilion.standing import Standing, There
 from pavilion.states import SeatStatus
-from queues.consumers.base import Closed, Code, LastWord, Socket, ask
+from queues.consumers.base import LastWord, Socket, ask
+from queues.consumers.endings import Closed, Code
 from queues.consumers.switchboard import tell
 from queues.pushes import Push
 

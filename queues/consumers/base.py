@@ -6,7 +6,6 @@ import logging
 import random
 from collections.abc import Callable, Collection, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from enum import IntEnum
 from typing import Any, ClassVar, TypeVar
 
 from channels.db import database_sync_to_async
@@ -14,6 +13,7 @@ from django.db import Error
 
 from queues import strictjson
 from queues.consumers import identity
+from queues.consumers.endings import Closed, Code, Gone
 from queues.consumers.limits import Bucket, seats
 from queues.consumers.origins import header, is_ours
 from queues.consumers.switchboard import Switchboard
@@ -41,33 +41,6 @@ GOODBYE_SECONDS = 1.0
 
 THREADS = ThreadPoolExecutor(2, thread_name_prefix="sockets")
 """Where sockets ask the database: so many connections do all of them need together, and none while they are idle."""
-
-
-class Code(IntEnum):
-    """Why a socket is closed."""
-
-    DONE = 1000
-    POLICY = 1008
-    TOO_LARGE = 1009
-    LATER = 1013
-    NOT_KNOWN = 4401
-    NOT_ALLOWED = 4403
-    MISSING = 4404
-    ELSEWHERE = 4409
-    TOO_MANY = 4429
-
-
-class Closed(Exception):
-    """The socket is to be closed; the reason is a sentence of at most 123 bytes, as the protocol has it."""
-
-    def __init__(self, code: Code, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-
-
-class Gone(Exception):
-    """The other side has closed the socket, or was lost."""
 
 
 async def ask(function: Callable[..., R], *args: Any) -> R:

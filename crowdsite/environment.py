@@ -43,6 +43,9 @@ def database(url: str, pool_size: int | None = 0) -> dict[str, Any]:
     if settings["ENGINE"] == SQLITE:
         options.update(SQLITE_OPTIONS)
     elif settings["ENGINE"] == POSTGRESQL:
+        # What a site asks takes milliseconds; compiling it, where the planner expects much, takes hundreds. And what
+        # is prepared is planned once: left to itself PostgreSQL may plan it each time, for longer than it runs.
+        options.setdefault("options", "-c jit=off -c plan_cache_mode=force_generic_plan")
         if pool_size:
             options["pool"] = pool(pool_size)
     else:

@@ -81,10 +81,9 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "crowdsite.policy.ContentPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -121,6 +120,8 @@ DATABASES: dict[str, Any] = {
     )
     or {"ENGINE": "django.db.backends.dummy"}
 }
+# What is asked most is prepared once a connection, which a pooler must let through (PgBouncer does from 1.21 on).
+CROWDSITE_PREPARE_STATEMENTS = env.bool("CROWDSITE_PREPARE_STATEMENTS", default=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -137,7 +138,8 @@ LOGIN_REDIRECT_URL = "crowd-desk"
 LOGOUT_REDIRECT_URL = "home"
 
 LANGUAGE_CODE = "en"
-# The languages of our own texts; without the list Django's would follow the browser and ours would not.
+# The languages of our own texts. With a second one, django.middleware.locale.LocaleMiddleware goes behind the sessions;
+# with one it would look for the browser's in each request, and find the same.
 LANGUAGES = [("en", "English")]
 USE_I18N = True
 TIME_ZONE = "UTC"
@@ -231,6 +233,7 @@ CELERY_BEAT_SCHEDULE = {
         "routing.jobs.roll_up_visits": 15.0,
         "routing.jobs.catch_up": 60.0,
         "routing.jobs.purge_moves": 3600.0,
+        "assignments.jobs.keep_census": 1.0,
         "assignments.jobs.roll_up_metrics": 15.0,
         "queues.jobs.give_up_deliveries": 60.0,
         "queues.jobs.tell_owners": 60.0,

@@ -62,6 +62,14 @@ def processes() -> int:
     return max(getattr(settings, "CROWDSITE_PROCESSES", 1), int(concurrency) if concurrency.isdecimal() else 1)
 
 
+def prepares_statements() -> bool:
+    """Whether PostgreSQL may be asked to prepare statements: CROWDSITE_PREPARE_STATEMENTS, True unless set.
+
+    Not behind a pooler that knows nothing of prepared statements, as PgBouncer before 1.21.
+    """
+    return getattr(settings, "CROWDSITE_PREPARE_STATEMENTS", True)
+
+
 def layer() -> str:
     """The class of the default channel layer, "" where there is none."""
     return str(getattr(settings, "CHANNEL_LAYERS", {}).get("default", {}).get("BACKEND", ""))

@@ -1,0 +1,91 @@
+"""Statements that are written for PostgreSQL: prepared once a connection, and one round trip each.
+
+Django's own cursors put values into the text and have it planned each time, which takes longer than most of these
+statements do.
+"""
+
+import re
+from functools import cache
+from time import perf_counter
+from typing import Any
+
+from django.db import OperationalError, connection, transaction
+
+from queues import conf
+from queues.transactions import ATTEMPTS, is_passing
+
+ONLY_WHEN_TOLD = 10**9
+"""How often a text must come before psycopg prepares it by itself: never."""
+
+_PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+
+
+@cache
+def _prepared() -> type[Any]:
+    """The cursor: it takes numbered placeholders as they are, and prepares what it is given.
+
+    psycopg is looked for when it is needed: a site on SQLite has none.
+    """
+    from psycopg import RawCursor
+
+    class Prepared(RawCursor[Any]):
+        def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+            return super().execute(query, params, prepare=conf.prepares_statements(), **options)
+
+    return Prepared
+
+
+def _as_text(value: Any) -> str | None:
+    """A value whose type the text says: told by psycopg, each size of integer would be a statement of its own."""
+    return None if value is None else str(value)
+
+
+def are_supported() -> bool:
+    """Whether the database is PostgreSQL."""
+    return connection.vendor == "postgresql"
+
+
+class Statement:
+    """A text with named placeholders, `%(name)s`, whose types follow from it.
+
+    `numbered`: the same as PostgreSQL takes it; `names`: in the order of their numbers. What only reads (`writes` is
+    false) needs no savepoint.
+    """
+
+    def __init__(self, text: str, *, writes: bool = True) -> None:
+        self.text, self.writes = text, writes
+        self.names = tuple(dict.fromkeys(_PLACEHOLDER.findall(text)))
+        numbers = {name: f"${number}" for number, name in enumerate(self.names, 1)}
+        self.numbered = _PLACEHOLDER.sub(lambda found: numbers[found[1]], text)
+
+    def ask(self, **values: Any) -> list[tuple[Any, ...]]:
+        """The rows it answers with: in a transaction of its own, or in a savepoint of the one that is open.
+
+        In its own it is run up to three times, where the database asks for it. JSON comes as text. Raises the errors
+        of django.db.
+        """
+        attempt = 1
+        while True:
+            try:
+                if not (self.writes and connection.in_atomic_block):
+                    return self._execute(values)
+                with transaction.atomic():
+                    return self._execute(values)
+            except OperationalError as error:
+                if attempt == ATTEMPTS or connection.in_atomic_block or not is_passing(error):
+                    raise
+            attempt += 1
+
+    def _execute(self, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        connection.close_if_health_check_failed()
+        connection.ensure_connection()
+        raw: Any = connection.connection
+        if raw.prepare_threshold is None:
+            raw.prepare_threshold = ONLY_WHEN_TOLD
+        began = perf_counter()
+        with connection.make_cursor(_prepared()(raw)) as cursor:
+            cursor.execute(self.numbered, [_as_text(values[name]) for name in self.names])
+            rows = cursor.fetchall()
+        if connection.queries_logged:
+            connection.queries_log.append({"sql": self.text, "time": f"{perf_counter() - began:.3f}"})
+        return rows

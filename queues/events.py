@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from queues.models import Event, EventPending, Queue, Task
-from queues.states import EventType
+from queues.states import MOVING_EVENT, EventType, TaskStatus
 
 _registered: set[str] = set(EventType)
 
@@ -35,6 +35,12 @@ def actor_id(actor: Any) -> str:
 def of_task(type_: EventType, task: Task, *, now: datetime, actor: Any = None, **delta: Any) -> Event:
     """The next event of a task whose row is locked. Counts `task.sequence` up; the caller saves the row."""
     return _next(type_, task, "task", queue_id=task.queue_id, task_id=task.pk, now=now, actor=actor, delta=delta)
+
+
+def of_move(to: TaskStatus, task: Task, *, now: datetime, actor: Any = None, **delta: Any) -> Event:
+    """The same, of a move from the task's present status that is still to be made: statistics count by such events."""
+    moved = {"status": to, "was": task.status, "topic": task.topic, **delta}
+    return of_task(MOVING_EVENT[to], task, now=now, actor=actor, **moved)
 
 
 def of_queue(type_: EventType, queue: Queue, *, now: datetime, actor: Any = None, **delta: Any) -> Event:

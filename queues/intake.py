@@ -4,13 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from queues import access, events, lifecycle, notifications, schemas, signals, strictjson
-from queues.exceptions import InvalidInput, QueueArchived
-from queues.models import GlobalKey, Queue, Task
+from queues import access, inserting, lifecycle, notifications, schemas, signals, strictjson
+from queues.exceptions import CrowdError, InvalidInput, QueueArchived
+from queues.models import Queue, Task
 from queues.notifications import NotificationDraft
 from queues.people import ANYONE, users_by_email
+from queues.places import places
 from queues.states import (
     EXCLUDED_MAX,
     GLOBAL_KEYS_MAX,
@@ -19,7 +21,6 @@ from queues.states import (
     PRIORITY_MAX,
     PRIORITY_MIN,
     SECONDS_MAX,
-    EventType,
     Level,
     TaskStatus,
 )
@@ -27,6 +28,9 @@ from queues.transactions import database_now, writer
 
 GLOBAL_KEY_LENGTH = 255
 TOPIC_LENGTH = 100
+CHUNK = 2000
+"""How many tasks of very many one transaction creates."""
+
 NOTIFICATIONS_MAX = notifications.SETTINGS_MAX[Level.TASK]
 
 
@@ -35,6 +39,14 @@ class Created:
     """New tasks in the order of their drafts, and the settings of their own that they came with."""
 
     tasks: list[Task]
+    settings: list[notifications.Made]
+
+
+@dataclass(frozen=True)
+class CreatedMany:
+    """The ids of new tasks in the order of their drafts, in which they ascend, and the settings they came with."""
+
+    ids: list[int]
     settings: list[notifications.Made]
 
 
@@ -74,7 +86,7 @@ class TaskDraft:
 
 def _shape_faults(draft: TaskDraft, queue: Queue) -> Iterable[tuple[str, str]]:
     """What is wrong with a draft whatever the time and whoever is who: (pointer, sentence) pairs."""
-    for field, value, schema in (
+    for member, value, schema in (
         ("input_data", draft.input_data, queue.input_schema),
         ("output_data", draft.output_data, queue.output_schema),
     ):
@@ -83,15 +95,16 @@ def _shape_faults(draft: TaskDraft, queue: Queue) -> Iterable[tuple[str, str]]:
         try:
             strictjson.check(value)
         except strictjson.StrictJSONError as error:
-            yield f"/{field}{error.pointer}", error.detail
+            yield f"/{member}{error.pointer}", error.detail
             continue
         if schema is not None:
             for fault in schemas.check_answer(schema, value):
-                yield f"/{field}{fault['pointer']}", fault["detail"]
+                yield f"/{member}{fault['pointer']}", fault["detail"]
     if draft.input_data is None:
         yield "/input_data", "A task needs its input."
     if not PRIORITY_MIN <= draft.priority <= PRIORITY_MAX:
         yield "/priority", f"Must be from {PRIORITY_MIN} (most important) to {PRIORITY_MAX}."
+    yield from _text_faults(draft)
     if len(draft.topic) > TOPIC_LENGTH:
         yield "/topic", f"At most {TOPIC_LENGTH} characters."
     if draft.judgments_required is not None and not 1 <= draft.judgments_required <= JUDGMENTS_MAX:
@@ -115,6 +128,17 @@ def _shape_faults(draft: TaskDraft, queue: Queue) -> Iterable[tuple[str, str]]:
     if len(draft.notifications) > NOTIFICATIONS_MAX:
         yield "/notifications", f"At most {NOTIFICATIONS_MAX} for one task."
     yield from _setting_faults(draft)
+
+
+def _text_faults(draft: TaskDraft) -> Iterable[tuple[str, str]]:
+    """Text that one database keeps and the other refuses."""
+    for pointer, text in (("/topic", draft.topic), *(("/global_keys", key) for key in draft.global_keys)):
+        if text.isascii() and "\0" not in text:
+            continue
+        try:
+            strictjson.check(text)
+        except strictjson.StrictJSONError as error:
+            yield pointer, error.detail
 
 
 def _setting_faults(draft: TaskDraft) -> Iterable[tuple[str, str]]:
@@ -174,32 +198,43 @@ def _refuse(faults: Iterable[tuple[int, tuple[str, str]]]) -> None:
         raise InvalidInput(errors)
 
 
+_FIELDS = tuple(field.attname for field in Task._meta.concrete_fields)
+_UNSAID = {field.attname: field.get_default() for field in Task._meta.concrete_fields}
+
+
 def _task(draft: TaskDraft, *, queue: Queue, requester: Any, target: Any, now: datetime) -> Task:
+    """The task of a good draft, with the two events in its `sequence` that every task begins with."""
     required = draft.judgments_required or (1 if target else queue.judgments_per_task)
     scheduled = draft.schedule_to is not None and draft.schedule_to > now
     if draft.output_data is not None:
         status, slots = TaskStatus.FINISHED, 0
     else:
         status, slots = (TaskStatus.SCHEDULED if scheduled else TaskStatus.AVAILABLE), required
-    task = Task(
-        queue=queue,
-        requester=requester,
-        input_data=draft.input_data,
-        output_data=draft.output_data,
-        status=status,
-        created_at=now,
-        updated_at=now,
-        schedule_to=draft.schedule_to,
-        expire_at=draft.expire_at,
-        seconds_to_expire=draft.seconds_to_expire,
-        topic=draft.topic,
-        priority=draft.priority,
-        target_reviewer=target,
-        global_keys=list(draft.global_keys),
-        judgments_required=required,
-        open_slots=slots,
-        has_hook=draft.has_hook,
-    )
+    values: dict[str, Any] = {
+        **_UNSAID,
+        "queue_id": queue.pk,
+        "requester_id": requester.pk,
+        "input_data": draft.input_data,
+        "output_data": draft.output_data,
+        "status": status,
+        "created_at": now,
+        "updated_at": now,
+        "schedule_to": draft.schedule_to,
+        "expire_at": draft.expire_at,
+        "seconds_to_expire": draft.seconds_to_expire,
+        "topic": draft.topic,
+        "priority": draft.priority,
+        "target_reviewer_id": target and target.pk,
+        "global_keys": list(draft.global_keys),
+        "judgments_required": required,
+        "open_slots": slots,
+        "has_hook": draft.has_hook,
+        "sequence": 2,
+    }
+    # By place: by name, a model takes twice as long, and there may be a hundred thousand.
+    task = Task(*[values[name] for name in _FIELDS])  # type: ignore[misc]  # the plugin knows no stars
+    related = task._state.fields_cache
+    related["queue"], related["requester"], related["target_reviewer"] = queue, requester, target
     if status != TaskStatus.SCHEDULED:
         lifecycle.start_expiry(task, now)
     return task
@@ -233,13 +268,6 @@ def _targets(drafts: Sequence[TaskDraft], people: dict[str, list[Any]]) -> set[A
     return {user.pk for draft in drafts if draft.target for user in people[draft.target]}
 
 
-FIRST_EVENT = {
-    TaskStatus.SCHEDULED: EventType.TASK_SCHEDULED,
-    TaskStatus.AVAILABLE: EventType.TASK_AVAILABLE,
-    TaskStatus.FINISHED: EventType.TASK_FINISHED,
-}
-
-
 def create_tasks(
     *,
     queue: Queue,
@@ -266,6 +294,56 @@ def create(
     """The same, and the secrets of endpoints that are new with these tasks, which were looked up before (`look_up`)."""
     _refuse((index, fault) for index, draft in enumerate(drafts) for fault in _shape_faults(draft, queue))
     return _insert(queue=queue, requester=requester, drafts=drafts, actor=actor or requester, now=now)
+
+
+def create_many(
+    *,
+    queue: Queue,
+    requester: Any,
+    drafts: Iterable[TaskDraft],
+    chunk: int = CHUNK,
+    actor: Any = None,
+    now: datetime | None = None,
+) -> CreatedMany:
+    """Create one task a draft, however many: `chunk` of them in one transaction, which the next ones do not undo.
+
+    `drafts` may be a stream; a chunk of it is in memory at a time. The endpoints of their settings are looked up before
+    each transaction, at most ten different ones a chunk.
+
+    Raises InvalidInput for the first chunk with faults, each with the draft's `index` in the whole of `drafts`; nothing
+    of that chunk or behind it is created. Raises QueueArchived where the queue is deleted meanwhile. Either says in
+    `extra["created"]` how many tasks were created before: so many drafts, from the first, are done. In a transaction of
+    the caller's it is theirs whether these stay. Raises ValueError for a `chunk` below 1.
+    """
+    if chunk < 1:
+        raise ValueError("A chunk has one task or more.")
+    remaining, done = iter(drafts), CreatedMany([], [])
+    while part := list(islice(remaining, chunk)):
+        try:
+            _refuse((index, fault) for index, draft in enumerate(part) for fault in _shape_faults(draft, queue))
+            _refuse(_endpoint_faults(part))
+            made = _insert(queue=queue, requester=requester, drafts=part, actor=actor or requester, now=now)
+        except CrowdError as refused:
+            raise _counted(refused, len(done.ids)) from None
+        done.ids.extend(task.pk for task in made.tasks)
+        done.settings.extend(made.settings)
+    return done
+
+
+def _counted(refused: CrowdError, created: int) -> CrowdError:
+    """Why a chunk was refused, told of the whole."""
+    if isinstance(refused, InvalidInput):
+        faults = [
+            {
+                "pointer": f"/{created + error['index']}{error['pointer'].removeprefix('/' + str(error['index']))}",
+                "index": created + error["index"],
+                "detail": error["detail"],
+            }
+            for error in refused.errors
+        ]
+        refused = InvalidInput(faults)
+    refused.extra["created"] = created
+    return refused
 
 
 def create_task(
@@ -306,30 +384,31 @@ def _insert(*, queue: Queue, requester: Any, drafts: Sequence[TaskDraft], actor:
         for index, draft in enumerate(drafts)
         for fault in (*_time_faults(draft, now), *_people_faults(draft, people, with_access))
     )
-    tasks = [
-        _task(
-            draft,
-            queue=queue,
-            requester=requester,
-            target=next((u for u in people[draft.target] if u.pk in with_access), None) if draft.target else None,
-            now=now,
-        )
-        for draft in drafts
-    ]
-    for task in tasks:
-        task.sequence = 2
-    Task.objects.bulk_create(tasks, batch_size=500)
-    GlobalKey.objects.bulk_create(
-        [GlobalKey(task=task, key=key) for task in tasks for key in task.global_keys], batch_size=500
+    made = (
+        _task(draft, queue=queue, requester=requester, target=target, now=now)
+        for draft, target in zip(drafts, _chosen(drafts, people, with_access), strict=True)
     )
-    settings = [(task, setting) for task, draft in zip(tasks, drafts, strict=True) for setting in draft.notifications]
-    made = notifications.for_tasks(settings, owner=requester, now=now) if settings else []
-    history = []
-    for task in tasks:
-        task.sequence = 0
-        history.append(events.of_task(EventType.TASK_CREATED, task, now=now, actor=actor))
-        status = TaskStatus(task.status)
-        history.append(events.of_task(FIRST_EVENT[status], task, now=now, actor=actor, status=status))
-    events.record(history)
+    tasks = inserting.insert(made, count=len(drafts))
+    pairs = [(task, setting) for task, draft in zip(tasks, drafts, strict=True) for setting in draft.notifications]
+    settings = notifications.for_tasks(pairs, owner=requester, now=now) if pairs else []
+    inserting.tell(tasks, actor=actor, now=now)
+    places.became_available(_foremost(tasks))
     signals.tasks_created.send(Task, tasks=tasks, drafts=drafts, people=people, now=now)
-    return Created(tasks, made)
+    return Created(tasks, settings)
+
+
+def _foremost(tasks: Sequence[Task]) -> list[Task]:
+    """Of new tasks those that are first for somebody, in whatever order: the oldest and the newest of their kind."""
+    ends: dict[tuple[str, int], list[Task]] = {}
+    for task in tasks:
+        if task.status == TaskStatus.AVAILABLE:
+            found = ends.setdefault((task.topic, task.priority), [task, task])
+            found[1] = task
+    return list({task.pk: task for pair in ends.values() for task in pair}.values())
+
+
+def _chosen(drafts: Sequence[TaskDraft], people: dict[str, list[Any]], with_access: set[Any]) -> Iterator[Any]:
+    """The target of each draft, or None."""
+    for draft in drafts:
+        target = draft.target
+        yield None if target is None else next((user for user in people[target] if user.pk in with_access), None)

@@ -164,6 +164,12 @@ def every_event_is_pending_or_has_its_place() -> QuerySet[Any, Any]:
 
 
 @invariant
+def what_is_pending_happened() -> QuerySet[Any, Any]:
+    """A pending row is an event's."""
+    return EventPending.objects.filter(~Exists(Event.objects.filter(pk=OuterRef("event_id"))))
+
+
+@invariant
 def the_feed_has_no_gap() -> QuerySet[Any, Any]:
     """Positions rise by one, from the last that was purged."""
     purged_to = Coalesce(Subquery(FeedMark.objects.values("purged_to")[:1]), 0)

@@ -15,8 +15,9 @@ from django.db.models import Exists, OuterRef
 from queues import access, events, signals
 from queues.exceptions import InvalidInput, TaskClosed, TaskInHands
 from queues.models import Event, Queue, Task
+from queues.places import places
 from queues.priority import Change
-from queues.states import CLOSED, CLOSING_EVENT, OPEN, TRANSITIONS, EventType, TaskStatus
+from queues.states import CLOSED, OPEN, TRANSITIONS, EventType, TaskStatus
 from queues.transactions import database_now, is_passing, writer
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ def _move(task: Task, to: TaskStatus, *, now: datetime, fields: Iterable[str] = 
     values = {field: getattr(task, field) for field in ("status", "updated_at", "sequence", *fields)}
     if not Task.objects.filter(pk=task.pk, status__in=sources).update(**values):
         raise TaskClosed(f"Task {task.pk} is closed.")
+    if to == TaskStatus.AVAILABLE:
+        places.became_available([task])
 
 
 def start_expiry(task: Task, now: datetime) -> None:
@@ -47,14 +50,7 @@ def start_expiry(task: Task, now: datetime) -> None:
 
 def _make_available(task: Task, *, now: datetime, actor: Any = None) -> Event:
     start_expiry(task, now)
-    event = events.of_task(
-        EventType.TASK_AVAILABLE,
-        task,
-        now=now,
-        actor=actor,
-        status=TaskStatus.AVAILABLE,
-        open_slots=task.open_slots,
-    )
+    event = events.of_move(TaskStatus.AVAILABLE, task, now=now, actor=actor, open_slots=task.open_slots)
     _move(task, TaskStatus.AVAILABLE, now=now, fields=("open_slots", "expire_at", "seconds_to_expire"))
     return event
 
@@ -88,7 +84,7 @@ def finish(task: Task, *, output_data: Any, reviewer: Any, now: datetime, actor:
     Returns the event to record. Nothing is live under the task any more, so nobody is told but hooks (`send_hooks`).
     """
     task.output_data, task.reviewer, task.open_slots = output_data, reviewer, 0
-    event = events.of_task(EventType.TASK_FINISHED, task, now=now, actor=actor, status=TaskStatus.FINISHED)
+    event = events.of_move(TaskStatus.FINISHED, task, now=now, actor=actor)
     _move(task, TaskStatus.FINISHED, now=now, fields=("output_data", "reviewer", "open_slots"))
     return event
 
@@ -118,16 +114,7 @@ def _close(tasks: list[Task], to: TaskStatus, *, reason: str, now: datetime, act
     history = []
     for task in tasks:
         task.open_slots = 0
-        history.append(
-            events.of_task(
-                CLOSING_EVENT[to],
-                task,
-                now=now,
-                actor=actor,
-                status=to,
-                **({"reason": reason} if reason else {}),
-            )
-        )
+        history.append(events.of_move(to, task, now=now, actor=actor, **({"reason": reason} if reason else {})))
         _move(task, to, now=now, fields=("open_slots",))
     signals.tasks_closed.send(Task, tasks=tasks, status=to, reason=reason, actor=actor, now=now)
     events.record(history)
@@ -182,7 +169,10 @@ def update_task(*, task_id: int, changes: dict[str, Any], actor: Any = None, now
     changed = {field: getattr(task, field) for field, old in before.items() if getattr(task, field) != old}
     if not changed:
         return task
-    history = [events.of_task(EventType.TASK_UPDATED, task, now=now, actor=actor, **_as_json(changed))]
+    delta = _as_json(changed)
+    if "topic" in changed:
+        delta |= {"topic_was": before["topic"], "status": task.status}
+    history = [events.of_task(EventType.TASK_UPDATED, task, now=now, actor=actor, **delta)]
     if "schedule_to" in changed:
         history += _reschedule(task, now=now, actor=actor)
     else:
@@ -225,9 +215,8 @@ def _reschedule(task: Task, *, now: datetime, actor: Any) -> list[Event]:
         return []
     if not later:
         start_expiry(task, now)
-    type_ = EventType.TASK_SCHEDULED if later else EventType.TASK_AVAILABLE
     slots = {} if later else {"open_slots": task.open_slots}
-    event = events.of_task(type_, task, now=now, actor=actor, status=to, **slots)
+    event = events.of_move(to, task, now=now, actor=actor, **slots)
     _move(task, to, now=now, fields=CHANGEABLE)
     return [event]
 
@@ -241,6 +230,7 @@ def clear_targets(*, queue: Queue, user: Any, actor: Any, now: datetime) -> None
     for task in tasks:
         task.target_reviewer, task.updated_at = None, now
     Task.objects.bulk_update(tasks, ["target_reviewer", "updated_at", "sequence"], batch_size=SWEEP_BATCH)
+    places.became_available(tasks)
     events.record(history)
 
 

@@ -16,6 +16,19 @@ if TYPE_CHECKING:
 OPERATE = "crowd_queues.operate"
 
 
+class NewestFirst(models.Func):
+    """A task's id so that the newest comes first where all ascends: what is compared with a place has one direction.
+
+    Without a parameter, so that both databases find the index on it.
+    """
+
+    template = "(0 - %(expressions)s)"
+    output_field = models.BigIntegerField()
+
+    def __init__(self) -> None:
+        super().__init__("id")
+
+
 def _model(name: str) -> Any:
     """A model of this app: models.py stands on this module, so the name is looked up when it is asked for."""
     return apps.get_model("crowd_queues", name)

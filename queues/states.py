@@ -130,6 +130,13 @@ CLOSING_EVENT = {
     TaskStatus.EXPIRED: EventType.TASK_EXPIRED,
 }
 
+MOVING_EVENT = {
+    TaskStatus.SCHEDULED: EventType.TASK_SCHEDULED,
+    TaskStatus.AVAILABLE: EventType.TASK_AVAILABLE,
+    **CLOSING_EVENT,
+}
+"""The event of a task's own that tells of its new status."""
+
 
 PRIORITY_MIN, PRIORITY_DEFAULT, PRIORITY_MAX = 5, 500, 995
 JUDGMENTS_MAX = 100

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import F
+from django.db.models.expressions import OrderBy
+
 from queues.exceptions import InvalidInput
+from queues.querysets import NewestFirst
 from queues.states import LEASE_MIN_SECONDS, LIVE_MAX, SECONDS_MAX
 
 ORDERS = ("fifo", "lifo")
@@ -39,14 +43,18 @@ class Policy:
             ends.append(now + timedelta(seconds=self.lease))
         return min(ends, default=None)
 
-    def ordering(self) -> tuple[str, ...]:
-        """The task fields to order by."""
-        by_id = "id" if self.order == "fifo" else "-id"
-        return {
-            "important_first": ("priority", by_id),
-            "important_last": ("-priority", by_id),
-            "no": (by_id,),
-        }[self.priority_order]
+    def ordering(self) -> tuple[OrderBy, ...]:
+        """What to order tasks by. Each is an index, or an index backward: see queues.models.task."""
+        if self.priority_order == "no":
+            return (OrderBy(F("id"), descending=self.order == "lifo"),)
+        is_backward = self.priority_order == "important_last"
+        by_id = F("id") if (self.order == "fifo") != is_backward else NewestFirst()
+        return OrderBy(F("priority"), descending=is_backward), OrderBy(by_id, descending=is_backward)
+
+    def rank(self, priority: int, task_id: int) -> tuple[int, int]:
+        """Where a task stands in this order: the lower rank comes first."""
+        by_priority = {"important_first": priority, "important_last": -priority, "no": 0}[self.priority_order]
+        return by_priority, task_id if self.order == "fifo" else -task_id
 
 
 def _is_int(value: Any) -> bool:

@@ -12,6 +12,7 @@ from django.core.signals import request_finished, request_started
 from django.db import connection, connections
 from hypothesis import HealthCheck, settings
 
+from queues.places import places
 from tests.browser import chromium
 
 # Under this variable whatever is missing, a backend or a browser, fails the run instead of being skipped.
@@ -115,6 +116,12 @@ class UnderWay:
         if current_thread() is not main_thread():
             with self.lock:
                 self.count += number
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> None:
+    """Each test has a database of its own, in which other tests' places mean nothing."""
+    places.forget()
 
 
 @pytest.fixture(autouse=True)

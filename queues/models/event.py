@@ -44,9 +44,15 @@ class Event(models.Model):
 
 
 class EventPending(models.Model):
-    """An event that the sequencer has not yet given its place in the feed."""
+    """An event that the sequencer has not yet given its place in the feed.
 
-    event = models.OneToOneField(Event, on_delete=models.CASCADE, primary_key=True, related_name="pending")
+    The database does not check that the event is there: both are written by `events.record` and its like alone, and
+    the check would be one for every event, at every commit (see docs/decisions/0009).
+    """
+
+    event = models.OneToOneField(
+        Event, on_delete=models.CASCADE, primary_key=True, related_name="pending", db_constraint=False
+    )
 
     class Meta:
         verbose_name = _("pending event")

@@ -1,6 +1,7 @@
 """Task and its keys: fields, constraints, and the ways through the open ones."""
 
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -8,8 +9,18 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from queues.models.queue import Queue
-from queues.querysets import TaskQuerySet
+from queues.querysets import NewestFirst, TaskQuerySet
 from queues.states import CLOSED, JUDGMENTS_MAX, OPEN, PRIORITY_DEFAULT, PRIORITY_MAX, PRIORITY_MIN, TaskStatus
+
+
+def _ways(name: str, among: list[str], condition: Q) -> list[models.Index]:
+    """The three ways through open tasks; those of the other three orders are these, backward."""
+    newest_first: list[Any] = [*among, "priority", NewestFirst()]
+    return [
+        models.Index(name=f"{name}_by_age", fields=[*among, "id"], condition=condition),
+        models.Index(name=f"{name}_by_priority", fields=[*among, "priority", "id"], condition=condition),
+        models.Index(*newest_first, name=f"{name}_by_priority_lifo", condition=condition),
+    ]
 
 
 class Task(models.Model):
@@ -62,19 +73,12 @@ class Task(models.Model):
         indexes = [
             models.Index(name="task_by_queue", fields=["queue", "status", "id"]),
             models.Index(name="task_by_requester", fields=["requester", "id"]),
-            # The three ways through a queue's open tasks; their reverses are backward scans of the same.
-            *(
-                models.Index(
-                    name=name,
-                    fields=fields,
-                    condition=Q(status=TaskStatus.AVAILABLE, target_reviewer__isnull=True),
-                )
-                for name, fields in (
-                    ("task_open_by_priority", ["queue", "priority", "id"]),
-                    ("task_open_by_priority_lifo", ["queue", "priority", "-id"]),
-                    ("task_open_by_age", ["queue", "id"]),
-                    ("task_open_by_topic", ["queue", "topic", "priority", "id"]),
-                )
+            *_ways("task_open", ["queue"], Q(status=TaskStatus.AVAILABLE, target_reviewer__isnull=True)),
+            *_ways("task_topic", ["queue", "topic"], Q(status=TaskStatus.AVAILABLE, target_reviewer__isnull=True)),
+            *_ways(
+                "task_target",
+                ["target_reviewer", "queue"],
+                Q(status=TaskStatus.AVAILABLE, target_reviewer__isnull=False),
             ),
             models.Index(
                 name="task_open_by_target",
@@ -87,6 +91,9 @@ class Task(models.Model):
                 condition=Q(status=TaskStatus.AVAILABLE, open_slots__lt=F("judgments_required")),
             ),
             models.Index(name="task_due", fields=["schedule_to"], condition=Q(status=TaskStatus.SCHEDULED)),
+            models.Index(
+                name="task_due_by_queue", fields=["queue", "schedule_to"], condition=Q(status=TaskStatus.SCHEDULED)
+            ),
             models.Index(
                 name="task_expiring",
                 fields=["expire_at"],

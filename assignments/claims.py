@@ -13,16 +13,16 @@ from typing import Any
 
 from django.db import IntegrityError, OperationalError, connection
 
-from assignments import lifecycle
+from assignments import at_once, lifecycle
+from assignments.asking import Claim, prepare
 from assignments.exceptions import CapacityReached, NotAvailable, QueuePaused, ReviewAccessLost
-from assignments.models import Assignment, Reviewer
+from assignments.models import Assignment
 from assignments.querysets import claimable, next_chance, suiting, unexpired
 from assignments.states import AssignmentStatus, EventType, Reason
-from queues import access, events, strategy
+from queues import access, events
 from queues.exceptions import QueueArchived
 from queues.lifecycle import release_scheduled, take_slot
 from queues.models import Membership, Queue, Task
-from queues.querysets import TaskQuerySet
 from queues.states import LIVE_MAX, OPEN, TaskStatus
 from queues.transactions import database_now, is_unique_violation, sqlstate, writer
 
@@ -42,65 +42,23 @@ class Grab:
     retry_at: datetime | None = None
 
 
-@dataclass(frozen=True)
-class Claim:
-    """One reviewer's wish, and the policy that holds for it. `now` is None but in tests."""
-
-    membership: Membership
-    reviewer: Reviewer
-    policy: strategy.Policy
-    now: datetime | None
-
-    @property
-    def queue(self) -> Queue:
-        return self.membership.queue
-
-    def live(self) -> list[Assignment]:
-        """What the reviewer holds of the queue, by id; leases that are over but not swept included."""
-        rows = Assignment.objects.filter(queue=self.queue, reviewer=self.reviewer, status=AssignmentStatus.CREATED)
-        held = list(rows.select_related("task__target_reviewer").order_by("id"))
-        for assignment in held:
-            assignment.queue = assignment.task.queue = self.queue
-        return held
-
-    def candidates(self, moment: datetime) -> TaskQuerySet:
-        """The tasks that may be handed out, in any order."""
-        tasks = claimable(Task.objects.all(), queue=self.queue, reviewer=self.reviewer, now=moment)
-        return tasks if self.policy.topic is None else tasks.filter(topic=self.policy.topic)
-
-
-def _prepare(
-    *, membership: Membership, call: Mapping[str, Any] | None, now: datetime | None, pointer: str = ""
-) -> Claim:
-    """Raises QueueArchived, InvalidInput (below `pointer`) unless this queue can be asked in this way."""
-    queue, moment = membership.queue, database_now(now)
-    if queue.archived_at is not None:
-        raise QueueArchived(f"The queue {queue.name} was deleted.")
-    if call:
-        longest = queue.max_lease_seconds
-        strategy.check(call, pointer=pointer, max_lease=longest)
-        strategy.check_lease_end(call.get("expire_at"), now=moment, max_lease=longest, pointer=pointer)
-    policy = strategy.resolve(
-        member=membership.strategy,
-        call=call,
-        queue=queue.default_assignment_strategy,
-        max_lease=queue.max_lease_seconds,
-        cap=min(queue.max_multitask, membership.max_live or LIVE_MAX),
-    )
-    reviewer = Reviewer.objects.of_users([membership.user], now=moment)[membership.user_id]
-    return Claim(membership=membership, reviewer=reviewer, policy=policy, now=now)
-
-
 def grab(*, membership: Membership, call: Mapping[str, Any] | None = None, now: datetime | None = None) -> Grab:
     """Let a reviewer hold up to `multitask_index` tasks of a queue: what they hold comes back first, new ones fill up.
 
     `membership`: the reviewer's, with its queue and user; `call`: the strategy asked for (see queues.strategy).
     Raises InvalidInput, QueueArchived, ReviewAccessLost.
     """
-    return _grab(_prepare(membership=membership, call=call, now=now))
+    return _grab(prepare(membership=membership, call=call, now=now))
 
 
 def _grab(claim: Claim) -> Grab:
+    given = None if claim.queue.is_paused else at_once.grab(claim)
+    if given is not None:
+        return Grab(given.assignments) if given.assignments else Grab(reason=Reason.PAUSED)
+    return _grab_portably(claim)
+
+
+def _grab_portably(claim: Claim) -> Grab:
     if claim.queue.is_paused:
         held = _in_time(claim.live(), database_now(claim.now))
         return Grab(held) if held else Grab(reason=Reason.PAUSED)
@@ -124,7 +82,10 @@ def assign(
 
     Raises Task.DoesNotExist, InvalidInput, QueueArchived, QueuePaused, NotAvailable, CapacityReached, ReviewAccessLost.
     """
-    claim = _prepare(membership=membership, call=call, now=now)
+    claim = prepare(membership=membership, call=call, now=now)
+    given = None if claim.queue.is_paused else at_once.assign(claim, task_id)
+    if given is not None:
+        return given
     _catch_up(claim)
     # Each violation is a slot that another request of the same reviewer won, and there are LIVE_MAX slots.
     for _attempt in range(LIVE_MAX):
@@ -143,9 +104,12 @@ def finalize_and_grab(
     user: Any,
     grab_next: bool,
     call: Mapping[str, Any] | None = None,
+    membership: Membership | None = None,
     now: datetime | None = None,
 ) -> tuple[lifecycle.Finalized, Grab | None]:
     """Answer and, where `grab_next`, get the next work of the same queue in one call.
+
+    `membership`: the user's review access to that queue, with queue and user, where it was read before.
 
     The strategy is checked before the answer is taken, and its errors are below "/strategy". A repeated answer gets no
     new task, and neither does one whose giver may not review in the queue any more. Raises what `lifecycle.finalize`
@@ -153,18 +117,33 @@ def finalize_and_grab(
     """
     claim = None
     if grab_next:
-        members = Membership.objects.reviewers().select_related("queue", "user")
-        membership = members.filter(queue=assignment.queue_id, user=user, queue__archived_at__isnull=True).first()
+        if membership is None:
+            members = Membership.objects.reviewers().select_related("queue", "user")
+            membership = members.filter(queue=assignment.queue_id, user=user, queue__archived_at__isnull=True).first()
         if membership is not None:
-            claim = _prepare(membership=membership, call=call, now=now, pointer="/strategy")
-    done = lifecycle.finalize(assignment_id=assignment.pk, data=data, actor=user, now=now)
+            claim = prepare(membership=membership, call=call, now=now, pointer="/strategy")
+    done, given = _finalize(claim, assignment=assignment, data=data, user=user, now=now)
     if claim is None or done.repeated:
         return done, None
+    if given is not None:
+        return done, given
     try:
         return done, _grab(claim)
     except (ReviewAccessLost, QueueArchived):
         # That was lost after the answer was taken, which stands.
         return done, None
+
+
+def _finalize(
+    claim: Claim | None, *, assignment: Assignment, data: Any, user: Any, now: datetime | None
+) -> tuple[lifecycle.Finalized, Grab | None]:
+    """The answer taken, and the next work where the same statement brought it."""
+    if claim is not None and lifecycle.is_good(data, assignment):
+        answered, given = at_once.finalize_and_grab(claim, assignment, data)
+        if answered is not None:
+            next_work = None if given is None else Grab(given.assignments, None if given.assignments else Reason.PAUSED)
+            return lifecycle.Finalized(answered, repeated=False), next_work
+    return lifecycle.finalize(assignment_id=assignment.pk, data=data, actor=user, now=now, known=assignment), None
 
 
 def _catch_up(claim: Claim) -> None:

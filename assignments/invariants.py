@@ -5,6 +5,7 @@ from typing import Any
 from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from assignments import census
 from assignments.models import Assignment, Exclusion
 from assignments.states import ENDING_EVENT, AssignmentStatus, EventType
 from queues.invariants import OWN, invariant, may_be_forgotten, saying_something_else
@@ -164,3 +165,9 @@ def events_count_the_open_slots() -> QuerySet[Any, Any]:
         taken=Coalesce(Subquery(counted.values("n"), output_field=IntegerField()), 0)
     )
     return tasks.exclude(open_slots=F("judgments_required") - F("taken"))
+
+
+@invariant
+def the_census_is_right() -> Any:
+    """What was counted, with what events say since, is what all rows say."""
+    return census.differing()

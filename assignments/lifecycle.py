@@ -2,6 +2,7 @@
 under it, refuses what is not live and in time, and writes events.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,12 +11,14 @@ from typing import Any
 from assignments.exceptions import AssignmentClosed, LeaseExpired
 from assignments.models import Assignment, Exclusion
 from assignments.plurality import plurality
+from assignments.statements import ending
 from assignments.states import ENDING_EVENT, AssignmentStatus, EventType
-from queues import events, schemas, strategy, strictjson
+from queues import events, schemas, statements, strategy, strictjson
 from queues.exceptions import InvalidInput
 from queues.lifecycle import SWEEP_BATCH, expire, finish, give_slot_back, send_hooks
 from queues.models import Event, Task
-from queues.states import LEASE_MIN_SECONDS, OPEN, SECONDS_MAX
+from queues.places import places
+from queues.states import OPEN, SECONDS_MAX
 from queues.transactions import database_now, writer
 
 
@@ -36,6 +39,8 @@ def event(
     if type_ in (EventType.ASSIGNMENT_CREATED, EventType.ASSIGNMENT_EXTENDED):
         delta["reviewer"] = assignment.reviewer_id
         delta["expire_at"] = assignment.expire_at.isoformat() if assignment.expire_at else None
+    if type_ == EventType.ASSIGNMENT_CREATED:
+        delta["topic"] = task.topic
     return Event(
         type=type_,
         object_type="assignment",
@@ -87,14 +92,31 @@ def _require_live(assignment: Assignment, now: datetime) -> None:
         raise AssignmentClosed(f"Assignment {assignment.pk} is {label}.", status_was=assignment.status)
 
 
-def finalize(*, assignment_id: int, data: Any, actor: Any = None, now: datetime | None = None) -> Finalized:
+def _known(assignment_id: int, known: Assignment | None) -> Assignment:
+    """The assignment with all that is shown of it, where nobody read it yet. Raises Assignment.DoesNotExist."""
+    if known is not None:
+        return known
+    rows = Assignment.objects.select_related("task__queue", "task__target_reviewer", "queue", "reviewer__user")
+    return rows.get(pk=assignment_id)
+
+
+def finalize(
+    *,
+    assignment_id: int,
+    data: Any,
+    actor: Any = None,
+    now: datetime | None = None,
+    known: Assignment | None = None,
+) -> Finalized:
     """Answer: the assignment is finished, and with the last judgment its task.
 
-    Repeating one's finalize with equal data (as canonical JSON) changes nothing. Raises Assignment.DoesNotExist,
-    InvalidInput, AssignmentClosed, LeaseExpired.
+    Repeating one's finalize with equal data (as canonical JSON) changes nothing. `known`: the assignment as it was read
+    before, with its task, queue and reviewer; it is brought up to date. Raises Assignment.DoesNotExist, InvalidInput,
+    AssignmentClosed, LeaseExpired.
     """
+    known = _known(assignment_id, known)
     try:
-        _check_answer(data, Assignment.objects.values_list("queue__output_schema", flat=True).get(pk=assignment_id))
+        _check_answer(data, known.queue.output_schema)
     except InvalidInput:
         # An answer that was taken may be repeated although the schema has changed since.
         taken = Assignment.objects.judgments().filter(pk=assignment_id).select_related("task__queue", "reviewer__user")
@@ -102,7 +124,26 @@ def finalize(*, assignment_id: int, data: Any, actor: Any = None, now: datetime 
         if given is None or not strictjson.same(given.data, data):
             raise
         return Finalized(given, repeated=True)
+    if statements.are_supported() and ending.closes_alone(known):
+        values = {"user": known.reviewer.user_id, "data": json.dumps(data), **_whose(known, actor, now)}
+        for ended in ending.finalize().ask(**values):
+            ending.note_answer(known, data, ended)
+            return Finalized(known, repeated=False)
     return _finalize(assignment_id=assignment_id, data=data, actor=actor, now=now)
+
+
+def _whose(known: Assignment, actor: Any, now: datetime | None) -> dict[str, Any]:
+    """What every statement about an assignment asks for."""
+    return {"assignment": known.pk, "queue": known.queue_id, "actor": events.actor_id(actor), "now": now}
+
+
+def is_good(data: Any, assignment: Assignment) -> bool:
+    """Whether this answer fits the schema of the assignment's queue."""
+    try:
+        _check_answer(data, assignment.queue.output_schema)
+    except InvalidInput:
+        return False
+    return True
 
 
 def _check_answer(data: Any, schema: Any) -> None:
@@ -136,16 +177,34 @@ def _finalize(*, assignment_id: int, data: Any, actor: Any, now: datetime | None
     return Finalized(assignment, repeated=False)
 
 
-@writer
 def skip(
-    *, assignment_id: int, seconds_to_expire: int | None, actor: Any = None, now: datetime | None = None
+    *,
+    assignment_id: int,
+    seconds_to_expire: int | None,
+    actor: Any = None,
+    now: datetime | None = None,
+    known: Assignment | None = None,
 ) -> Assignment:
     """Hand a task back; it does not come to this reviewer again for so many seconds, or ever (None).
 
-    Raises Assignment.DoesNotExist, InvalidInput, AssignmentClosed, LeaseExpired.
+    `known` is as finalize takes it. Raises Assignment.DoesNotExist, InvalidInput, AssignmentClosed, LeaseExpired.
     """
     if seconds_to_expire is not None and not 1 <= seconds_to_expire <= SECONDS_MAX:
         raise InvalidInput.at("/seconds_to_expire", f"Must be from 1 to {SECONDS_MAX} seconds, or null for ever.")
+    if statements.are_supported():
+        known = _known(assignment_id, known)
+        for *ended, status, slots, sequence in ending.skip().ask(
+            seconds=seconds_to_expire, **_whose(known, actor, now)
+        ):
+            ending.note_end(known, tuple(ended))
+            known.task.status, known.task.open_slots, known.task.sequence = status, slots, sequence
+            places.became_available([known.task])
+            return known
+    return _skip(assignment_id=assignment_id, seconds_to_expire=seconds_to_expire, actor=actor, now=now)
+
+
+@writer
+def _skip(*, assignment_id: int, seconds_to_expire: int | None, actor: Any, now: datetime | None) -> Assignment:
     assignment = _locked(assignment_id)
     now = database_now(now)
     _require_live(assignment, now)
@@ -153,12 +212,11 @@ def skip(
     _end(assignment, AssignmentStatus.SKIPPED, now=now)
     Exclusion.objects.update_or_create(task=assignment.task, reviewer=assignment.reviewer, defaults={"until": until})
     reopening = give_slot_back(assignment.task, now=now)
-    ending = _ending(assignment, now=now, actor=actor, until=until.isoformat() if until else None)
-    events.record([ending, *reopening])
+    end = _ending(assignment, now=now, actor=actor, until=until.isoformat() if until else None)
+    events.record([end, *reopening])
     return assignment
 
 
-@writer
 def extend(
     *,
     assignment_id: int,
@@ -166,12 +224,12 @@ def extend(
     expire_at: datetime | None = None,
     actor: Any = None,
     now: datetime | None = None,
+    known: Assignment | None = None,
 ) -> Assignment:
     """Move the end of a lease, to so many seconds from now or to a time.
 
     At most the queue's longest lease from now, never after the task's own expiry, never to an earlier time than it had.
-
-    Raises Assignment.DoesNotExist, InvalidInput, AssignmentClosed, LeaseExpired.
+    `known` is as finalize takes it. Raises Assignment.DoesNotExist, InvalidInput, AssignmentClosed, LeaseExpired.
     """
     wish = {
         key: value
@@ -180,13 +238,24 @@ def extend(
     }
     if not wish:
         raise InvalidInput.at("/seconds_to_expire", "Say for how long: seconds_to_expire, or expire_at.")
+    if statements.are_supported() and expire_at is None:
+        known = _known(assignment_id, known)
+        strategy.check(wish, max_lease=known.queue.max_lease_seconds)
+        for end, sequence in ending.extend().ask(seconds=seconds_to_expire, **_whose(known, actor, now)):
+            known.expire_at, known.sequence = end, sequence
+            return known
+    return _extend(assignment_id=assignment_id, wish=wish, actor=actor, now=now)
+
+
+@writer
+def _extend(*, assignment_id: int, wish: dict[str, Any], actor: Any, now: datetime | None) -> Assignment:
     assignment = _locked(assignment_id)
     now = database_now(now)
-    longest = assignment.queue.max_lease_seconds
+    longest, expire_at = assignment.queue.max_lease_seconds, wish.get("expire_at")
     strategy.check(wish, max_lease=longest)
     strategy.check_lease_end(expire_at, now=now, max_lease=longest)
     _require_live(assignment, now)
-    end = expire_at or now + timedelta(seconds=seconds_to_expire or LEASE_MIN_SECONDS)
+    end = expire_at or now + timedelta(seconds=wish["seconds_to_expire"])
     if assignment.task.expire_at is not None:
         end = min(end, assignment.task.expire_at)
     if assignment.expire_at is not None and end > assignment.expire_at:

@@ -1,7 +1,7 @@
 """Reviewer, Assignment and Exclusion: fields and the constraints that make the claim exact whatever races. And what
 is counted from their events.
 
-Rows are changed by claims.py, lifecycle.py and rollup.py alone.
+Rows are changed by claims.py, lifecycle.py, rollup.py and census.py alone.
 """
 
 from typing import Any
@@ -173,6 +173,43 @@ class MetricsMark(models.Model):
 
     def __str__(self) -> str:
         return f"{self.as_of}"
+
+
+class Census(models.Model):
+    """How many tasks of a queue and topic have a status, as of the mark's position in the feed.
+
+    `what`: the status; or the type of the event that ends an assignment, for how many ended so (under topic "").
+    """
+
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="+", db_index=False)
+    topic = models.CharField(max_length=100, blank=True)
+    what = models.CharField(max_length=40)
+    n = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = _("number of tasks")
+        verbose_name_plural = _("numbers of tasks")
+        constraints = [models.UniqueConstraint(name="census_once", fields=["queue", "topic", "what"])]
+
+    def __str__(self) -> str:
+        return f"{self.queue_id} {self.topic} {self.what}: {self.n}"
+
+
+class CensusMark(models.Model):
+    """The position of the feed up to which the census counts: one row. None: nothing was counted yet."""
+
+    ONLY = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
+    position = models.BigIntegerField(null=True)
+
+    class Meta:
+        verbose_name = _("mark of the census")
+        verbose_name_plural = _("marks of the census")
+        constraints = [models.CheckConstraint(name="censusmark_alone", condition=Q(id=1))]
+
+    def __str__(self) -> str:
+        return f"{self.position}"
 
 
 class QueueAtWork(Queue):

@@ -46,7 +46,7 @@ def test_an_event_is_shown_whole(mia: Caller, digits: Any) -> None:
             "task": task.pk,
             "sequence": 2,
             "actor": str(cast.person("rick").pk),
-            "delta": {"status": "AVAILABLE"},
+            "delta": {"status": "AVAILABLE", "topic": ""},
         }
     ]
     assert {key: page[key] for key in ("position", "more", "previous")} == {

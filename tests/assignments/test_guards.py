@@ -182,6 +182,7 @@ def test_a_task_that_has_closed_meanwhile_is_not_moved_again(queue):
 
 @pytest.mark.only("postgresql")
 @pytest.mark.threads
+@pytest.mark.usefixtures("either_way")
 def test_an_answer_that_waits_for_its_repetition_is_the_repetition(queue, alice, in_turn):
     cast.post(queue)
     (held,) = cast.grab(alice).assignments
@@ -195,6 +196,7 @@ def test_an_answer_that_waits_for_its_repetition_is_the_repetition(queue, alice,
 
 @pytest.mark.only("postgresql")
 @pytest.mark.threads
+@pytest.mark.usefixtures("either_way")
 def test_an_answer_that_waits_past_its_lease_is_refused(queue, alice, in_turn):
     (task,) = cast.post(queue)
     (held,) = cast.grab(alice).assignments
@@ -210,6 +212,7 @@ def test_an_answer_that_waits_past_its_lease_is_refused(queue, alice, in_turn):
 
 @pytest.mark.only("postgresql")
 @pytest.mark.threads
+@pytest.mark.usefixtures("either_way")
 def test_a_claim_holds_the_access_that_it_found(queue, alice, in_turn):
     """Whoever revokes waits for the claim under way, and takes back what it handed out."""
     cast.post(queue)
@@ -221,6 +224,7 @@ def test_a_claim_holds_the_access_that_it_found(queue, alice, in_turn):
 # Time.
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_lapsed_lease_is_refused_swept_or_not(queue, alice, ending):
     cast.post(queue, now=NOW)
@@ -232,12 +236,14 @@ def test_a_lapsed_lease_is_refused_swept_or_not(queue, alice, ending):
         ENDINGS[ending](held.pk)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_a_lease_ends_with_its_task(queue, alice):
     cast.post(queue, now=NOW, expire_at=LATER)
     (held,) = cast.grab(alice, now=NOW, seconds_to_expire=60).assignments
     assert held.expire_at == LATER
 
 
+@pytest.mark.usefixtures("either_way")
 def test_a_lease_is_not_extended_past_its_task(queue, alice):
     cast.post(queue, now=NOW, expire_at=LATER)
     (held,) = cast.grab(alice, now=NOW, seconds_to_expire=10).assignments
@@ -286,12 +292,14 @@ def test_whoever_may_not_review_any_more_holds_nothing(queue, alice):
 # The claim.
 
 
+@pytest.mark.usefixtures("either_way")
 def test_a_task_is_not_handed_to_whoever_was_excluded(queue, alice, bob):
     (task,) = cast.post(queue, exclude_reviewers=("alice@example.org",))
     assert cast.grab(alice).reason == "excluded"
     assert [held.task_id for held in cast.grab(bob).assignments] == [task.pk]
 
 
+@pytest.mark.usefixtures("either_way")
 def test_a_task_aimed_at_another_cannot_be_chosen(queue, alice, bob):
     (task,) = cast.post(queue, target_reviewer="bob@example.org")
     with pytest.raises(NotAvailable):
@@ -299,6 +307,7 @@ def test_a_task_aimed_at_another_cannot_be_chosen(queue, alice, bob):
     assert assign(bob, task).task_id == task.pk
 
 
+@pytest.mark.usefixtures("either_way")
 def test_an_excluded_task_cannot_be_chosen(queue, alice):
     (task,) = cast.post(queue)
     (held,) = cast.grab(alice).assignments
@@ -309,6 +318,7 @@ def test_an_excluded_task_cannot_be_chosen(queue, alice):
 
 @pytest.mark.only("postgresql")
 @pytest.mark.threads
+@pytest.mark.usefixtures("either_way")
 def test_a_tab_that_loses_its_slot_to_another_fills_up_all_the_same(queue, alice, in_turn):
     cast.post(queue, 5)
     _, second = in_turn(lambda: cast.grab(alice), lambda: cast.grab(alice, multitask_index=3))
@@ -317,6 +327,7 @@ def test_a_tab_that_loses_its_slot_to_another_fills_up_all_the_same(queue, alice
 
 @pytest.mark.only("postgresql")
 @pytest.mark.threads
+@pytest.mark.usefixtures("either_way")
 def test_a_tab_that_loses_its_slot_to_another_is_told_so(queue, alice, in_turn):
     one, other = cast.post(queue, 2)
     _, second = in_turn(lambda: assign(alice, one), lambda: assign(alice, other))
@@ -325,6 +336,7 @@ def test_a_tab_that_loses_its_slot_to_another_is_told_so(queue, alice, in_turn):
 
 @pytest.mark.only("postgresql")
 @pytest.mark.threads
+@pytest.mark.usefixtures("either_way")
 def test_a_task_with_a_slot_left_is_waited_for(queue, alice, bob, in_turn):
     (task,) = cast.post(queue, judgments_required=2)
     _, second = in_turn(lambda: cast.grab(alice), lambda: cast.grab(bob))
@@ -333,6 +345,7 @@ def test_a_task_with_a_slot_left_is_waited_for(queue, alice, bob, in_turn):
 
 @pytest.mark.only("postgresql")
 @pytest.mark.threads
+@pytest.mark.usefixtures("either_way")
 def test_two_tabs_of_one_person_do_not_both_get_a_task_in_different_slots(queue, alice, in_turn):
     """The second tab waits for the task with slot 2 in mind: a lapsed lease has slot 1 until the first tab sweeps."""
     (lapsed,) = cast.post(queue, topic="lapsed", now=NOW)

@@ -8,9 +8,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from assignments import census
 from assignments.models import Assignment, Exclusion
 from queues import invariants
-from queues.models import Endpoint, Event, FeedEntry, GlobalKey, Membership, Task
+from queues.models import Endpoint, Event, EventPending, FeedEntry, GlobalKey, Membership, Task
 from queues.sequencer import sequence
 from tests import cast, outbox
 from tests.pavilion import breaks as pool_breaks
@@ -48,6 +49,11 @@ def more_than_anyone_may_hold() -> None:
         Assignment(task=task, queue=held.queue, reviewer=held.reviewer, created_at=NOW, live_slot=9).save()
 
 
+def miscounted() -> None:
+    census.roll_up()
+    Task.objects.filter(status="AVAILABLE").update(topic="another")
+
+
 def places_exchanged() -> None:
     first, last = FeedEntry.objects.filter(event__task_id=Task.objects.first().pk).values_list("position", flat=True)[
         :2
@@ -65,6 +71,7 @@ BREAKS: list[tuple[str, Callable[[], object]]] = [
     ("a_type_says_the_status", lambda: Event.objects.filter(type="TASK_AVAILABLE").update(delta={})),
     ("history_has_no_gap", lambda: Event.objects.filter(type="TASK_AVAILABLE").delete()),
     ("every_event_is_pending_or_has_its_place", lambda: FeedEntry.objects.last().delete()),
+    ("what_is_pending_happened", lambda: EventPending.objects.create(event_id=10**9)),
     ("the_feed_has_no_gap", lambda: FeedEntry.objects.filter(position=2).delete()),
     ("the_feed_keeps_the_order_of_a_task", places_exchanged),
     ("no_delivery_is_due_before_its_endpoint", lambda: Endpoint.objects.update(due_at=LATER)),
@@ -111,6 +118,7 @@ BREAKS: list[tuple[str, Callable[[], object]]] = [
         lambda: Task.objects.filter(status="ASSIGNED").update(target_reviewer=cast.person("bob")),
     ),
     ("an_assignment_is_of_its_tasks_queue", lambda: Assignment.objects.update(queue=cast.queue("other"))),
+    ("the_census_is_right", miscounted),
     ("the_judge_is_named", lambda: Task.objects.filter(status="FINISHED").update(reviewer=cast.person("bob"))),
     *pool_breaks.BREAKS,
     *run_breaks.BREAKS,

@@ -17,6 +17,9 @@ from queues.consumers.base import FRAME_MAX
 # How long open requests may take when the site ends, in seconds.
 PATIENCE = 5
 
+# How long a thread of gunicorn keeps its database connection, in seconds.
+CONNECTION_AGE = 600
+
 # How many requests of one process may wait for events where each request has a thread of its own, as under uvicorn.
 # All of them look when something happens that others do.
 WAITING = 16
@@ -52,7 +55,7 @@ def gunicorn(listener: socket.socket) -> None:
         def load(self) -> Any:
             return application
 
-    pool_connections(settings.WEB_THREADS)
+    keep_connections()
     # Half of the threads stay free for whoever does not wait.
     bell.seats = settings.WEB_THREADS // 2
     Application().run()
@@ -105,6 +108,18 @@ def courier() -> None:
     from django.core.management import call_command
 
     call_command("courier")
+
+
+def keep_connections() -> None:
+    """Have each thread of this process and its children keep its PostgreSQL connection from request to request.
+
+    For threads that stay: taking a connection from a pool and giving it back would cost each request as much again as
+    knowing who asks.
+    """
+    for connection in connections.all():
+        if connection.vendor == "postgresql":
+            connection.settings_dict["OPTIONS"].pop("pool", None)
+            connection.settings_dict["CONN_MAX_AGE"] = CONNECTION_AGE
 
 
 def pool_connections(size: int) -> None:

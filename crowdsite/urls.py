@@ -10,16 +10,17 @@ from crowdsite import errors, health, views
 from crowdsite.crowd import DemoRouter
 
 urlpatterns = [
+    # Addresses are tried one after another: those that are called most come first.
+    path("api/v1/", include("assignments.api.urls")),
+    path("api/v1/", include("queues.api.urls")),
+    path("api/v1/", include("pavilion.api.urls")),
+    path("api/v1/", include("routing.api.urls")),
     path("", views.home, name="home"),
     path("login/", views.SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("desk/", include("assignments.urls")),
     path("pool/", include("pavilion.urls")),
     path("admin/", admin.site.urls),
-    path("api/v1/", include("queues.api.urls")),
-    path("api/v1/", include("assignments.api.urls")),
-    path("api/v1/", include("pavilion.api.urls")),
-    path("api/v1/", include("routing.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("healthz", health.healthz, name="healthz"),

@@ -3,13 +3,17 @@
 import hashlib
 import secrets
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
+from queues.looks import NOTHING, Look
 from queues.models import Token
 from queues.transactions import database_now, writer
+
+T = TypeVar("T")
 
 PREFIX = "cs_"
 SHOWN = 8
@@ -52,16 +56,33 @@ def holder(*, token_id: int) -> Any:
 
 def authenticate(*, secret: str) -> Token | None:
     """The living token of an active user with this text, its use noted at most once a minute; else None."""
+    found = identify(secret=secret, look=NOTHING)
+    return found and found[0]
+
+
+def identify(*, secret: str, look: Look[T], **values: Any) -> tuple[Token, T] | None:
+    """The same, with what `look` finds for the user: on PostgreSQL in one statement with who it is."""
     if not secret.startswith(PREFIX):
         return None
-    token = _living().annotate(now=Now()).filter(digest=_digest(secret)).first()
-    if token is None or not token.user.is_active:
+    find = look.by_token if look.takes_tokens else partial(_find_portably, look)
+    found = find(_digest(secret), **values)
+    if found is None or not found[0].user.is_active:
         return None
-    stale = token.now - NOTE_USE_EVERY
+    token, now, what = found
+    _note_use(token, now)
+    return token, what
+
+
+def _find_portably(look: Look[T], digest: str, **values: Any) -> tuple[Token, datetime, T] | None:
+    token = _living().annotate(now=Now()).filter(digest=digest).first()
+    return None if token is None else (token, token.now, look.of(token.user, **values))
+
+
+def _note_use(token: Token, now: datetime) -> None:
+    stale = now - NOTE_USE_EVERY
     if token.last_used_at is None or token.last_used_at < stale:
         note = Q(last_used_at__isnull=True) | Q(last_used_at__lt=stale)
-        Token.objects.filter(note, pk=token.pk).update(last_used_at=token.now)
-    return token
+        Token.objects.filter(note, pk=token.pk).update(last_used_at=now)
 
 
 @writer

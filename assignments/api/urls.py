@@ -11,8 +11,8 @@ router.register("assignments", views.AssignmentViewSet, basename="crowd-assignme
 router.register("reviewers", views.ReviewerViewSet, basename="crowd-reviewer")
 
 urlpatterns = [
-    path("", include(router.urls)),
     re_path(rf"{IN_QUEUE}grab/$", views.GrabView.as_view(), name="crowd-queue-grab"),
+    path("", include(router.urls)),
     re_path(rf"{IN_QUEUE}stats/$", views.StatsView.as_view(), name="crowd-queue-stats"),
     path("tasks/<int:pk>/assign/", views.AssignView.as_view(), name="crowd-task-assign"),
     path("tasks/<int:pk>/judgments/", views.JudgmentsView.as_view(), name="crowd-task-judgments"),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
@@ -10,9 +10,10 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.viewsets import ViewSetMixin
 
-from assignments import claims, lifecycle, metrics, statistics
-from assignments.api import problems  # noqa: F401  (registers this app's problem types)
+from assignments import claims, holding, lifecycle, metrics, statistics
+from assignments.api import problems, rendering  # noqa: F401  (problems registers this app's problem types)
 from assignments.api.filters import AssignmentFilter, ReviewerFilter
 from assignments.api.serializers import (
     AssignmentSerializer,
@@ -30,22 +31,26 @@ from assignments.api.serializers import (
     StatsSerializer,
 )
 from assignments.models import Assignment, Reviewer
+from queues.api.acceptance import Acceptance
 from queues.api.base import ApiView, ApiViewSet, forbid, validated
+from queues.api.hot import HotView
 from queues.api.permissions import has_role
 from queues.api.serializers.queues import CallStrategySerializer
 from queues.exceptions import InvalidInput
 from queues.models import Membership, Queue, Task
 from queues.states import Role
 
-
-def reviewing(user: Any) -> QuerySet[Membership]:
-    """The user's review memberships, as the claim takes them."""
-    return Membership.objects.reviewers().select_related("queue", "user").filter(user=user)
+call_strategy = Acceptance(CallStrategySerializer)
+assigning = Acceptance(AssignSerializer)
+finalizing = Acceptance(FinalizeSerializer)
+skipping = Acceptance(SkipSerializer)
+extending = Acceptance(ExtendSerializer)
 
 
 def review_membership(user: Any, queue: Queue) -> Membership:
     """The user's review access to a queue that they see. Raises PermissionDenied."""
-    membership = reviewing(user).filter(queue=queue).first()
+    reviewers = Membership.objects.reviewers().select_related("queue", "user")
+    membership = reviewers.filter(user=user, queue=queue).first()
     if membership is None:
         raise PermissionDenied("You are not a reviewer of this queue.")
     return membership
@@ -62,18 +67,18 @@ class QueueView(ApiView):
         return get_object_or_404(Queue.objects.visible_to(self.request.user), name=self.kwargs["queue_name"])
 
 
-class GrabView(QueueView):
+class GrabView(HotView, QueueView):
     serializer_class = CallStrategySerializer
+
+    def look(self) -> Any:
+        return holding.ACCESS_TO_QUEUE, {"queue": self.kwargs["queue_name"]}
 
     @extend_schema(request=CallStrategySerializer, responses=GrabSerializer, operation_id="queues_grab")
     def post(self, request: Request, queue_name: str) -> Response:
         """Get work: what you hold comes back, new tasks fill up to `multitask_index`."""
         # A reviewer, as nearly every caller is one, is found without asking what else they may see.
-        membership = reviewing(request.user).filter(queue__name=queue_name, queue__archived_at__isnull=True).first()
-        if membership is None:
-            membership = review_membership(request.user, self.queue())
-        call = validated(CallStrategySerializer(data=request.data))
-        return Response(GrabSerializer(claims.grab(membership=membership, call=call)).data)
+        membership = self.seen() or review_membership(request.user, self.queue())
+        return Response(rendering.grab(claims.grab(membership=membership, call=call_strategy(request.data))))
 
 
 class StatsView(QueueView):
@@ -90,24 +95,25 @@ class StatsView(QueueView):
         return Response(StatsSerializer(statistics.of_queue(queue)).data)
 
 
-class AssignView(ApiView):
+class AssignView(HotView):
     queryset = Task.objects.none()
     serializer_class = AssignSerializer
     filter_backends = []
     pagination_class = None
 
+    def look(self) -> Any:
+        pk = self.kwargs["pk"]
+        return (holding.ACCESS_TO_TASK, {"task": pk}) if pk <= BigIntegerField.MAX_BIGINT else None
+
     @extend_schema(request=AssignSerializer, responses=OneAssignmentSerializer, operation_id="tasks_assign")
     def post(self, request: Request, pk: int) -> Response:
         """Take a chosen task, one that a grab could hand to you."""
-        reviewed = Queue.objects.alive().filter(
-            memberships__in=Membership.objects.reviewers().filter(user=request.user.pk)
-        )
-        seen = Task.objects.visible_to(request.user) | Task.objects.filter(queue__in=reviewed)
-        task = get_object_or_404(seen.select_related("queue"), pk=pk)
-        membership = review_membership(request.user, task.queue)
-        call = validated(AssignSerializer(data=request.data))
-        assignment = claims.assign(membership=membership, task_id=task.pk, call=call)
-        return Response(OneAssignmentSerializer({"assignment": assignment}).data)
+        membership = self.seen()
+        if membership is None:
+            task = get_object_or_404(Task.objects.visible_to(request.user).select_related("queue"), pk=pk)
+            membership = review_membership(request.user, task.queue)
+        assignment = claims.assign(membership=membership, task_id=pk, call=assigning(request.data))
+        return Response(rendering.one(assignment))
 
 
 class JudgmentsView(ApiView):
@@ -123,7 +129,7 @@ class JudgmentsView(ApiView):
         return self.get_paginated_response(JudgmentSerializer(page, many=True).data)
 
 
-class AssignmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
+class AssignmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ViewSetMixin, HotView):
     """One's own assignments, and those of queues one manages. Only the holder answers, skips and extends."""
 
     queryset = Assignment.objects.none()
@@ -131,51 +137,51 @@ class AssignmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiVie
     filterset_class = AssignmentFilter
     lookup_value_regex = r"[0-9]{1,18}"
 
-    def get_queryset(self, among: QuerySet[Assignment] | None = None) -> Any:
-        seen = Assignment.objects.visible_to(self.request.user) if among is None else among
+    def get_queryset(self) -> Any:
+        seen = Assignment.objects.visible_to(self.request.user)
         return seen.select_related("task__target_reviewer", "task__queue", "queue", "reviewer__user")
 
-    def held(self) -> Assignment:
-        """The assignment, for the one it was handed to. Raises Http404, PermissionDenied."""
-        mine = self.get_queryset(Assignment.objects.filter(reviewer__user=self.request.user.pk))
-        assignment = mine.filter(pk=self.kwargs["pk"]).first()
-        if assignment is None:
+    def look(self) -> Any:
+        return holding.HELD, {"assignment": int(self.kwargs["pk"])}
+
+    def held(self) -> holding.Held:
+        """The assignment and access to its queue, for the one it was handed to. Raises Http404, PermissionDenied."""
+        held = self.seen()
+        if held is None:
             self.get_object()
             raise PermissionDenied("This assignment is somebody else's.")
-        return assignment
+        return held
 
     @extend_schema(request=FinalizeSerializer, responses=FinalizedSerializer)
     @action(detail=True, methods=["post"])
     def finalize(self, request: Request, pk: str) -> Response:
         """Answer; with `assign_new_task` the next task comes along. Repeating it with equal data changes nothing."""
-        assignment = self.held()
-        said = validated(FinalizeSerializer(data=request.data))
+        held, said = self.held(), finalizing(request.data)
         done, grab = claims.finalize_and_grab(
-            assignment=assignment,
+            assignment=held.assignment,
+            membership=held.membership,
             data=said["data"],
             user=request.user,
             grab_next=said["assign_new_task"],
             call=said.get("strategy"),
         )
-        return Response(FinalizedSerializer({"assignment": done.assignment, "next": grab}).data)
+        return Response(rendering.finalized(done.assignment, grab))
 
     @extend_schema(request=SkipSerializer, responses=OneAssignmentSerializer)
     @action(detail=True, methods=["post"])
     def skip(self, request: Request, pk: str) -> Response:
         """Hand the task back, not to get it again for a while or ever."""
-        assignment = self.held()
-        said = validated(SkipSerializer(data=request.data))
-        skipped = lifecycle.skip(assignment_id=assignment.pk, actor=request.user, **said)
-        return Response(OneAssignmentSerializer({"assignment": skipped}).data)
+        assignment, said = self.held().assignment, skipping(request.data)
+        skipped = lifecycle.skip(assignment_id=assignment.pk, actor=request.user, known=assignment, **said)
+        return Response(rendering.one(skipped))
 
     @extend_schema(request=ExtendSerializer, responses=OneAssignmentSerializer)
     @action(detail=True, methods=["post"])
     def extend(self, request: Request, pk: str) -> Response:
         """Move the end of the lease away from now. It never moves nearer."""
-        assignment = self.held()
-        said = validated(ExtendSerializer(data=request.data))
-        extended = lifecycle.extend(assignment_id=assignment.pk, actor=request.user, **said)
-        return Response(OneAssignmentSerializer({"assignment": extended}).data)
+        assignment, said = self.held().assignment, extending(request.data)
+        extended = lifecycle.extend(assignment_id=assignment.pk, actor=request.user, known=assignment, **said)
+        return Response(rendering.one(extended))
 
 
 class ReviewerViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):

@@ -15,10 +15,10 @@ PRODUCTION := DATABASE_URL=postgres://db.example/crowdsite REDIS_URL=redis://db.
   CROWDSITE_ENCRYPTION_KEYS=$$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')
 
 .DEFAULT_GOAL := help
-.PHONY: help install libraries run test bench sweep screenshots soak guards check format requirements wheel clean
+.PHONY: help install libraries run test bench bench-all sweep screenshots soak guards check format requirements wheel clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@echo "Making $(VENV)"
@@ -69,7 +69,12 @@ run: $(SITE_STAMP) ## install, migrate, load the demo and serve at http://127.0.
 test: $(DEV_STAMP) $(BROWSER_STAMP) ## run the tests on SQLite and on PostgreSQL with Valkey (ARGS="tests/queues -k name", BACKEND=sqlite|postgres)
 	@exec $(BIN)/python -m tests.run $(if $(BACKEND),--backend $(BACKEND)) -- $(ARGS)
 
-bench: $(DEV_STAMP) $(BROWSER_STAMP) ## measure the admin's lists, the workbench's next task, webhooks, sockets, promotions and runs (QUICK=1: five minutes)
+bench: $(DEV_STAMP) ## measure the claim beside its limit, bulk creation and stats/ (QUICK=1: the claim within a minute; HUGE=1: ten million tasks)
+	@$(BIN)/python -m benchmarks.claims
+	@$(BIN)/python -m benchmarks.bulk
+	@exec $(BIN)/python -m benchmarks.stats
+
+bench-all: bench $(BROWSER_STAMP) ## and the admin's lists, the workbench, webhooks, sockets, promotions and runs (QUICK=1: five minutes more)
 	@$(BIN)/python -m benchmarks.desk
 	@$(BIN)/python -m benchmarks.events
 	@$(BIN)/python -m benchmarks.pool

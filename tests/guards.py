@@ -51,6 +51,8 @@ FEED = "tests/queues/test_feed.py::"
 AT_ONCE = "tests/api/test_notify_at_once.py::"
 DELIVER = "tests/queues/test_deliver.py::"
 SEND = "tests/queues/test_send.py::"
+HANDED_AT_ONCE = "tests/assignments/test_at_once.py::"
+PLACES = "tests/queues/test_places.py::"
 POOL = "tests/pavilion/test_guards.py::"
 POOL_RACES = "tests/pavilion/test_races.py::"
 
@@ -304,6 +306,108 @@ TABLE: Sequence[Guard] = [
         ),
         (f"{GUARDS}test_a_task_aimed_at_another_cannot_be_chosen",),
         "sqlite",
+    ),
+    # The same in one statement.
+    Guard(
+        "the statement locks its task",
+        "FOR NO KEY UPDATE of the task that an answer is for",
+        (Edit("assignments/statements/ending.py", "  FOR NO KEY UPDATE OF task\n", ""),),
+        (f"{GUARDS}test_an_answer_that_waits_past_its_lease_is_refused",),
+    ),
+    Guard(
+        "the statement's clock is read after the lock",
+        "clock_timestamp() behind the lock",
+        (Edit("assignments/statements/ending.py", "clock_timestamp()", "statement_timestamp()"),),
+        (f"{GUARDS}test_an_answer_that_waits_past_its_lease_is_refused",),
+    ),
+    Guard(
+        "the statement holds the membership",
+        "FOR KEY SHARE of the membership",
+        (Edit("assignments/statements/claiming.py", "  FOR KEY SHARE OF member\n", ""),),
+        (
+            f"{RACES}test_a_revoked_reviewer_holds_nothing_whoever_was_faster",
+            f"{GUARDS}test_a_claim_holds_the_access_that_it_found",
+        ),
+    ),
+    Guard(
+        "the statement refuses a lapsed lease",
+        "the time in the UPDATE that ends an assignment",
+        (
+            Edit(
+                "assignments/statements/ending.py",
+                "    AND (own.expire_at IS NULL OR own.expire_at > clock.now)\n",
+                "",
+            ),
+        ),
+        (f"{GUARDS}test_a_lapsed_lease_is_refused_swept_or_not",),
+    ),
+    Guard(
+        "the statement hands out no excluded task",
+        "the exclusions in _fits()",
+        (
+            Edit(
+                "assignments/statements/claiming.py",
+                "(SELECT excluded.until <= (SELECT now FROM door) IS TRUE FROM",
+                "(SELECT true FROM",
+            ),
+        ),
+        (
+            f"{GUARDS}test_a_task_is_not_handed_to_whoever_was_excluded",
+            f"{GUARDS}test_an_excluded_task_cannot_be_chosen",
+        ),
+    ),
+    Guard(
+        "the statement hands nobody's target to another",
+        "whose a chosen task is",
+        (
+            Edit(
+                "assignments/statements/claiming.py",
+                'named, whose = "task.id = %(task)s::bigint", f"({_ANYONES} OR {_MINE})"',
+                'named, whose = "task.id = %(task)s::bigint", f"(true OR {_MINE})"',
+            ),
+        ),
+        (f"{GUARDS}test_a_task_aimed_at_another_cannot_be_chosen",),
+    ),
+    Guard(
+        "the statement's lease ends with its task",
+        "the task's expiry in what is inserted",
+        (Edit("assignments/statements/claiming.py", "least(took.expire_at, coalesce(", "least(NULL, coalesce("),),
+        (f"{GUARDS}test_a_lease_ends_with_its_task",),
+    ),
+    Guard(
+        "the statement extends no lease past its task",
+        "the task's expiry in the new end",
+        (Edit("assignments/statements/ending.py", "least(locked.expire_at, clock.now", "least(NULL, clock.now"),),
+        (f"{GUARDS}test_a_lease_is_not_extended_past_its_task",),
+    ),
+    Guard(
+        "something better is heard of",
+        "became_available() in _lower()",
+        (Edit("queues/places.py", "line.head.rank = min(line.head.rank, rank)", "pass"),),
+        (
+            f"{HANDED_AT_ONCE}test_something_better_of_this_process_is_preferred_at_once",
+            f"{PLACES}test_something_better_lowers_the_places_behind_it",
+        ),
+    ),
+    Guard(
+        "an older look says nothing of something better",
+        "the version in found()",
+        (Edit("queues/places.py", "if start.version != line.version:", "if False:"),),
+        (f"{PLACES}test_a_look_that_began_before_something_better_came_says_nothing",),
+    ),
+    Guard(
+        "empty is said after a look from the head",
+        "the portable look behind one that found nothing",
+        (
+            Edit(
+                "assignments/claims.py",
+                "    if given is not None:\n        return Grab(given.assignments) if",
+                '    if not claim.queue.is_paused and connection.vendor == "postgresql" and given is None:\n'
+                "        return Grab(reason=Reason.EMPTY)\n"
+                "    if given is not None:\n        return Grab(given.assignments) if",
+            ),
+        ),
+        (f"{HANDED_AT_ONCE}test_a_queue_is_called_empty_only_after_a_look_from_the_head",),
     ),
     # Leases and their tasks.
     Guard(

@@ -32,6 +32,9 @@ HEAD_SHARE = 0.05
 REMEMBERED = 20_000
 """Places of reviewers that are kept; with more all are forgotten."""
 
+LINES = 2_000
+"""Orders and topics that are remembered; with more all are forgotten. Callers choose topics as they like."""
+
 LATE = timedelta(seconds=10)
 """How much may have changed in a transaction that was open while one looked: see Sweep."""
 
@@ -85,8 +88,7 @@ class Places:
         """Where this reviewer's look begins. Whoever finds a place due looks from before it, and alone."""
         now = self.clock()
         with self._lock:
-            lines = self._lines.setdefault(queue_id, {})
-            line = lines.setdefault((policy.order, policy.priority_order, policy.topic), Line(policy))
+            line = self._line(queue_id, policy)
             own = line.own.get(reviewer)
             if now >= line.head.due:
                 line.head.due = now + HEAD_EVERY
@@ -95,6 +97,16 @@ class Places:
             if own is None or now >= own.due:
                 return Start(line, line.version, head, head)
             return Start(line, line.version, head, max(head, own.rank))
+
+    def _line(self, queue_id: int, policy: Policy) -> Line:
+        key = (policy.order, policy.priority_order, policy.topic)
+        line = self._lines.get(queue_id, {}).get(key)
+        if line is None:
+            if sum(map(len, self._lines.values())) >= LINES:
+                self._lines.clear()
+                self._kept = 0
+            line = self._lines.setdefault(queue_id, {})[key] = Line(policy)
+        return line
 
     def found(self, start: Start, reviewer: int, *, first: Rank | None, taken: Rank | None, seconds: float) -> None:
         """What a look found: the first task that is available to anybody, and the last one that was taken."""

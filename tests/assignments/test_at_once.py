@@ -7,8 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from assignments import claims, lifecycle
+from assignments.models import Reviewer
 from assignments.states import Reason
-from queues.models import Task
+from queues.models import Membership, Task
 from queues.places import HEAD_EVERY, places
 from queues.states import TaskStatus
 from tests import cast
@@ -21,6 +22,13 @@ def queue() -> Any:
     return cast.queue(default_assignment_strategy={"seconds_to_expire": 60})
 
 
+def reviewing(queue: Any, *names: str) -> list[Membership]:
+    """Members who have asked for work before: the first time is gone about portably."""
+    members = [cast.join(queue, name) for name in names]
+    Reviewer.objects.of_users([member.user for member in members], now=queue.created_at)
+    return members
+
+
 def asked(function: Any) -> tuple[Any, int]:
     """What it returns, and in how many statements."""
     with CaptureQueriesContext(connection) as caught:
@@ -29,11 +37,8 @@ def asked(function: Any) -> tuple[Any, int]:
 
 
 def test_each_hot_transition_is_one_statement(queue: Any) -> None:
-    alice = cast.join(queue, "alice")
+    (alice,) = reviewing(queue, "alice")
     *_rest, last = cast.post(queue, 10)
-    cast.grab(alice)
-    lifecycle.skip(assignment_id=cast.grab(alice).assignments[0].pk, seconds_to_expire=60)
-
     grab, grabbing = asked(lambda: claims.grab(membership=alice))
     (held,) = grab.assignments
     _held, extending = asked(lambda: lifecycle.extend(assignment_id=held.pk, seconds_to_expire=90, known=held))
@@ -46,7 +51,7 @@ def test_each_hot_transition_is_one_statement(queue: Any) -> None:
 
 
 def test_an_answer_and_the_next_task_are_one_statement(queue: Any) -> None:
-    alice = cast.join(queue, "alice")
+    (alice,) = reviewing(queue, "alice")
     first, second = cast.post(queue, 2)
     (held,) = cast.grab(alice).assignments
     (done, grab), statements = asked(
@@ -76,7 +81,7 @@ def test_something_better_of_another_process_is_preferred_within_a_second(
 ) -> None:
     clock = [0.0]
     monkeypatch.setattr(places, "clock", lambda: clock[0])
-    alice, bob = cast.join(queue, "alice"), cast.join(queue, "bob")
+    alice, bob = reviewing(queue, "alice", "bob")
     best = closed_first(queue)
     cast.post(queue, 5)
     cast.grab(alice)
@@ -86,7 +91,7 @@ def test_something_better_of_another_process_is_preferred_within_a_second(
 
 
 def test_something_better_of_this_process_is_preferred_at_once(queue: Any) -> None:
-    alice, bob, carol = (cast.join(queue, name) for name in ("alice", "bob", "carol"))
+    alice, bob, carol = reviewing(queue, "alice", "bob", "carol")
     first, *_rest = cast.post(queue, 5)
     (held,) = cast.grab(alice).assignments
     cast.grab(bob)
@@ -98,7 +103,7 @@ def test_something_better_of_this_process_is_preferred_at_once(queue: Any) -> No
 
 def test_a_queue_is_called_empty_only_after_a_look_from_the_head(queue: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(places, "clock", lambda: 0.0)
-    alice, bob, carol = (cast.join(queue, name) for name in ("alice", "bob", "carol"))
+    alice, bob, carol = reviewing(queue, "alice", "bob", "carol")
     best = closed_first(queue)
     cast.post(queue, 2)
     cast.grab(alice)

@@ -1,11 +1,12 @@
 """Where looks for an available task begin."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from queues.models import Task
-from queues.places import HEAD, HEAD_EVERY, HEAD_SHARE, LATE, Places, Start
+from queues.places import HEAD, HEAD_EVERY, HEAD_SHARE, LATE, LINES, Places, Start
 from queues.strategy import Policy
 
 pytestmark = pytest.mark.django_db
@@ -126,3 +127,13 @@ def test_nothing_is_remembered_of_too_many_reviewers() -> None:
     assert begins(places, 20_000) == 9
     assert begins(places, 5) == 7
     assert HEAD < (0, 0)
+
+
+def test_nothing_is_remembered_of_too_many_topics() -> None:
+    places = Places(Clock())
+    looked(places, first=7, taken=7)
+    for number in range(LINES - 1):
+        places.start(QUEUE, replace(POLICY, topic=str(number)), ALICE)
+    assert begins(places) == 7
+    places.start(QUEUE, replace(POLICY, topic="one more"), ALICE)
+    assert begins(places) == 0

@@ -127,7 +127,7 @@ def _remember(
 ) -> None:
     first = None if key[0] is None else way.rank(key)  # type: ignore[arg-type]
     ranks = [_rank(claim, assignment.task) for assignment in new if assignment.task.target_reviewer_id is None]
-    places.found(start, claim.membership.user_id, first=first, taken=max(ranks, default=None), seconds=seconds)
+    places.found(start, claim.membership.user_id, first=first, taken=min(ranks, default=None), seconds=seconds)
 
 
 def _rank(claim: Claim, task: Task) -> Rank:

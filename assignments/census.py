@@ -52,6 +52,9 @@ def of_queue(queue: Queue) -> Counts:
         rows = _ask(_counted(), queue=queue.pk)
     else:
         rows = _ask(_kept(), queue=queue.pk, least=position)
+        if _purged_to() > position:
+            # Between the two statements: places that they needed may have been among what was purged.
+            rows = _ask(_counted(), queue=queue.pk)
         if sum(changes for *_row, changes in rows) >= LONG:
             catch_up()
     counts = Counts()

@@ -211,7 +211,7 @@ def _skip(*, assignment_id: int, seconds_to_expire: int | None, actor: Any, now:
     until = None if seconds_to_expire is None else now + timedelta(seconds=seconds_to_expire)
     _end(assignment, AssignmentStatus.SKIPPED, now=now)
     Exclusion.objects.update_or_create(task=assignment.task, reviewer=assignment.reviewer, defaults={"until": until})
-    reopening = give_slot_back(assignment.task, now=now)
+    reopening = give_slot_back(assignment.task, now=now, actor=actor)
     end = _ending(assignment, now=now, actor=actor, until=until.isoformat() if until else None)
     events.record([end, *reopening])
     return assignment

@@ -45,7 +45,9 @@ def database(url: str, pool_size: int | None = 0) -> dict[str, Any]:
     elif settings["ENGINE"] == POSTGRESQL:
         # What a site asks takes milliseconds; compiling it, where the planner expects much, takes hundreds. And what
         # is prepared is planned once: left to itself PostgreSQL may plan it each time, for longer than it runs.
-        options.setdefault("options", "-c jit=off -c plan_cache_mode=force_generic_plan")
+        # What the address says comes later, and so has the last word.
+        said = options.get("options", "")
+        options["options"] = f"-c jit=off -c plan_cache_mode=force_generic_plan {said}".rstrip()
         if pool_size:
             options["pool"] = pool(pool_size)
     else:

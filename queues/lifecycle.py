@@ -66,14 +66,14 @@ def take_slot(task: Task, *, now: datetime) -> None:
     )
 
 
-def give_slot_back(task: Task, *, slots: int = 1, now: datetime) -> list[Event]:
+def give_slot_back(task: Task, *, slots: int = 1, now: datetime, actor: Any = None) -> list[Event]:
     """Judgments of this open, locked task that were being worked on are not any more.
 
     Returns the event to record, if the task became available by it.
     """
     task.open_slots += slots
     if task.status == TaskStatus.ASSIGNED:
-        return [_make_available(task, now=now)]
+        return [_make_available(task, now=now, actor=actor)]
     _move(task, TaskStatus(task.status), now=now, fields=("open_slots",))
     return []
 

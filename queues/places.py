@@ -8,8 +8,8 @@ reviewer how far they had to look.
 
 A place is a hint and decides nothing. Something better may become available before it: what this process makes so
 lowers it, and for the rest a look begins at the head again HEAD_EVERY seconds after the last one did. Where that is
-slow, it is done so much more rarely that it takes HEAD_SHARE of the time. Nothing is called empty but after a look
-from the head.
+slow, it is done so much more rarely that it takes HEAD_SHARE of the time, or every HEAD_PAUSE seconds. Nothing is
+called empty but after a look from the head.
 """
 
 import threading
@@ -27,7 +27,10 @@ HEAD_EVERY = 1.0
 """Seconds between looks from the head, and from a reviewer's beginning."""
 
 HEAD_SHARE = 0.05
-"""The share of the time of a process that looks from the head may take."""
+"""The share of the time of a process that looks from the head may take, where they are slow."""
+
+HEAD_PAUSE = 5.0
+"""Seconds after which it looks from the head however slow that is."""
 
 REMEMBERED = 20_000
 """Places of reviewers that are kept; with more all are forgotten."""
@@ -52,12 +55,15 @@ class Place:
 
 @dataclass
 class Line:
-    """What is remembered of one order and topic. `version` rises whenever something better became available."""
+    """What is remembered of one order and topic. `version` rises whenever something better became available; `pause`
+    is for how long a look from the head lasts.
+    """
 
     policy: Policy
     head: Place = field(default_factory=lambda: Place(HEAD, 0.0))
     own: dict[int, Place] = field(default_factory=dict)
     version: int = 0
+    pause: float = HEAD_EVERY
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,11 @@ class Start:
     @property
     def is_head(self) -> bool:
         return self.own == HEAD
+
+
+def _pause(seconds: float) -> float:
+    """How long a look lasts that took so many seconds."""
+    return min(HEAD_PAUSE, max(HEAD_EVERY, seconds / HEAD_SHARE))
 
 
 class Places:
@@ -91,7 +102,7 @@ class Places:
             line = self._line(queue_id, policy)
             own = line.own.get(reviewer)
             if now >= line.head.due:
-                line.head.due = now + HEAD_EVERY
+                line.head.due = now + line.pause
                 return Start(line, line.version, HEAD, HEAD)
             head = line.head.rank
             if own is None or now >= own.due:
@@ -109,14 +120,18 @@ class Places:
         return line
 
     def found(self, start: Start, reviewer: int, *, first: Rank | None, taken: Rank | None, seconds: float) -> None:
-        """What a look found: the first task that is available to anybody, and the last one that was taken."""
+        """What a look found: the first task that is available to anybody, and the first one that was taken.
+
+        `seconds`: how long it looked, without what it waited for.
+        """
         now = self.clock()
         line = start.line
         with self._lock:
+            if start.head == HEAD:
+                line.pause = _pause(seconds)
+                line.head.due = now + line.pause
             if start.version != line.version:
                 return
-            if start.head == HEAD:
-                line.head.due = now + max(HEAD_EVERY, seconds / HEAD_SHARE)
             if first is not None:
                 line.head.rank = max(line.head.rank, first) if start.head != HEAD else first
             if taken is None or taken == first:
@@ -128,7 +143,7 @@ class Places:
                 self._kept += 1
                 if self._kept > REMEMBERED:
                     self._forget_reviewers()
-            line.own[reviewer] = Place(taken, now + max(HEAD_EVERY, seconds / HEAD_SHARE))
+            line.own[reviewer] = Place(taken, now + _pause(seconds))
 
     def _forget_reviewers(self) -> None:
         for lines in self._lines.values():
@@ -153,6 +168,7 @@ class Places:
                         line.head.rank = min(line.head.rank, rank)
                         for reviewer in [reviewer for reviewer, own in line.own.items() if own.rank > rank]:
                             del line.own[reviewer]
+                            self._kept -= 1
 
     def swept_to(self, queue_id: int) -> datetime | None:
         """Until when nothing of a queue had lapsed or was due, as far as this process saw; None: look at all."""
@@ -164,7 +180,7 @@ class Places:
 
         What a transaction of more than LATE brings in behind it is seen when all is looked at again.
         """
-        self._swept[queue_id] = (moment - LATE, self.clock() + max(HEAD_EVERY, seconds / HEAD_SHARE))
+        self._swept[queue_id] = (moment - LATE, self.clock() + _pause(seconds))
 
     def forget(self) -> None:
         """Begin anew."""

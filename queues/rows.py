@@ -14,6 +14,11 @@ def table(model: type[Model]) -> str:
     return f'"{model._meta.db_table}"'
 
 
+def _converted(field: Any) -> Any:
+    """The field whose values these are: of a foreign key, what it leads to."""
+    return field.target_field if field.is_relation else field
+
+
 class Columns(Generic[M]):
     """A model's columns as a statement selects them, from the table that it calls `alias`: `only` some, or all
     `without` some. A field that is left out is deferred.
@@ -37,7 +42,7 @@ class Columns(Generic[M]):
         self._conversions = [
             (place, convert, field.cached_col)
             for place, field in enumerate(fields)
-            for convert in field.get_db_converters(connection)
+            for convert in _converted(field).get_db_converters(connection)
         ]
 
     def __len__(self) -> int:

@@ -9,10 +9,13 @@ from functools import cache
 from time import perf_counter
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
+from django.db import NotSupportedError, OperationalError, connection, transaction
 
 from queues import conf
-from queues.transactions import ATTEMPTS, is_passing
+from queues.transactions import ATTEMPTS, is_passing, sqlstate
+
+OUTDATED = "0A000"
+"""feature_not_supported: among others, what a prepared statement answers with has other types since a migration."""
 
 ONLY_WHEN_TOLD = 10**9
 """How often a text must come before psycopg prepares it by itself: never."""
@@ -61,8 +64,9 @@ class Statement:
     def ask(self, **values: Any) -> list[tuple[Any, ...]]:
         """The rows it answers with: in a transaction of its own, or in a savepoint of the one that is open.
 
-        In its own it is run up to three times, where the database asks for it. JSON comes as text. Raises the errors
-        of django.db.
+        In its own it is run up to three times: where the database asks for it, after a migration has changed what it
+        answers with, and, where it only reads, on a new connection if the old one was broken. JSON comes as text.
+        Raises the errors of django.db.
         """
         attempt = 1
         while True:
@@ -71,10 +75,20 @@ class Statement:
                     return self._execute(values)
                 with transaction.atomic():
                     return self._execute(values)
-            except OperationalError as error:
-                if attempt == ATTEMPTS or connection.in_atomic_block or not is_passing(error):
+            except (OperationalError, NotSupportedError) as error:
+                if attempt == ATTEMPTS or connection.in_atomic_block or not self._may_be_run_again(error):
                     raise
             attempt += 1
+
+    def _may_be_run_again(self, error: Exception) -> bool:
+        """Whether it may well succeed then. A connection that is of no use any more is closed."""
+        if is_passing(error):
+            return True
+        is_outdated = sqlstate(error) == OUTDATED
+        if is_outdated or (not self.writes and not connection.is_usable()):
+            connection.close()
+            return True
+        return False
 
     def _execute(self, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         connection.close_if_health_check_failed()

@@ -258,7 +258,7 @@ def answer(way: Way, more: str = "") -> str:
     keys = ", ".join(f"head.key_{number}" for number, _part in enumerate(way.key))
     return f"""
 SELECT door.is_paused, door.is_archived, behind.yes, door.reviewer, door.since, door.now, ARRAY[{keys}],
-  extract(epoch FROM clock_timestamp() - statement_timestamp())::float8, given.* {more}
+  extract(epoch FROM clock_timestamp() - door.now)::float8, given.* {more}
 FROM (SELECT) one LEFT JOIN door ON true LEFT JOIN behind ON true LEFT JOIN head ON true LEFT JOIN (
   SELECT true AS is_new, {own}, {tasks} FROM made own JOIN took task ON task.id = own.task_id
   UNION ALL SELECT false, {own}, {tasks} FROM held JOIN {table(Assignment)} own ON own.id = held.id

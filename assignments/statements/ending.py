@@ -73,7 +73,7 @@ def note_answer(assignment: Assignment, data: Any, ended: tuple[Any, ...]) -> No
     note_end(assignment, ended)
     assignment.data, assignment.counted = data, True
     task = assignment.task
-    task.status, task.output_data, task.open_slots = TaskStatus.FINISHED, data, 0
+    task.status, task.output_data, task.open_slots, task.sequence = TaskStatus.FINISHED, data, 0, task.sequence + 1
     task.reviewer, task.updated_at = assignment.reviewer.user, ended[ENDED.index("ended_at")]
 
 

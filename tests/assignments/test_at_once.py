@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from assignments import claims, lifecycle
 from assignments.models import Reviewer
 from assignments.states import Reason
-from queues.models import Membership, Task
+from queues.models import Event, Membership, Task
 from queues.places import HEAD_EVERY, places
 from queues.states import TaskStatus
 from tests import cast
@@ -111,3 +111,17 @@ def test_a_queue_is_called_empty_only_after_a_look_from_the_head(queue: Any, mon
     assert cast.grab(carol).reason == Reason.LEASED
     other_process_opens(best)
     assert [a.task_id for a in cast.grab(carol).assignments] == [best.pk]
+
+
+@pytest.mark.usefixtures("either_way")
+def test_whoever_skips_makes_the_task_available_again(queue: Any) -> None:
+    (alice,) = reviewing(queue, "alice")
+    cast.post(queue, 1)
+    (held,) = cast.grab(alice).assignments
+    lifecycle.skip(assignment_id=held.pk, seconds_to_expire=60, actor=alice.user)
+    told = Event.objects.order_by("-id").values_list("type", "actor", "delta")[:2]
+    assert [(type_, actor) for type_, actor, _delta in told] == [
+        ("TASK_AVAILABLE", str(alice.user_id)),
+        ("ASSIGNMENT_SKIPPED", str(alice.user_id)),
+    ]
+    assert told[0][2] == {"status": "AVAILABLE", "open_slots": 1, "was": "ASSIGNED", "topic": ""}

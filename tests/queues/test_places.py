@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from queues.models import Task
-from queues.places import HEAD, HEAD_EVERY, HEAD_SHARE, LATE, LINES, Places, Start
+from queues.places import HEAD, HEAD_EVERY, HEAD_PAUSE, HEAD_SHARE, LATE, LINES, Places, Start
 from queues.strategy import Policy
 
 pytestmark = pytest.mark.django_db
@@ -58,11 +58,41 @@ def test_a_look_is_from_the_head_again_after_a_second_and_one_alone_takes_it() -
 def test_slow_looks_from_the_head_take_a_small_share_of_the_time() -> None:
     clock = Clock()
     places = Places(clock)
-    looked(places, first=7, taken=7, seconds=0.5)
-    clock.now += 0.5 / HEAD_SHARE - 0.1
+    looked(places, first=7, taken=7, seconds=0.1)
+    clock.now += 0.1 / HEAD_SHARE - 0.1
     assert begins(places) == 7
     clock.now += 0.2
     assert begins(places) == 0
+
+
+def test_however_slow_looks_from_the_head_do_not_end() -> None:
+    clock = Clock()
+    places = Places(clock)
+    looked(places, first=7, taken=7, seconds=60)
+    clock.now += HEAD_PAUSE
+    assert begins(places) == 0
+
+
+def test_a_slow_look_is_not_begun_again_while_it_lasts() -> None:
+    clock = Clock()
+    places = Places(clock)
+    looked(places, first=7, taken=7, seconds=60)
+    clock.now += HEAD_PAUSE
+    assert begins(places) == 0
+    clock.now += HEAD_EVERY
+    assert begins(places) == 7
+
+
+def test_how_slow_a_look_was_is_learnt_whatever_came_meanwhile() -> None:
+    clock = Clock()
+    places = Places(clock)
+    looked(places, first=7, taken=7)
+    clock.now += HEAD_EVERY
+    start = places.start(QUEUE, POLICY, ALICE)
+    places.became_available([Task(pk=5, queue_id=QUEUE, priority=500)])
+    places.found(start, ALICE, first=(500, 9), taken=(500, 9), seconds=0.1)
+    clock.now += HEAD_EVERY
+    assert begins(places) == 5
 
 
 def test_who_passed_tasks_by_begins_behind_them_and_others_do_not() -> None:

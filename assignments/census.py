@@ -11,12 +11,13 @@ from functools import cache
 from typing import Any
 
 from django.db import connection
-from django.db.models import Model, Subquery
+from django.db.models import Subquery
 from django.db.models.functions import Coalesce
 
 from assignments.models import Assignment, Census, CensusMark
 from assignments.states import EventType
 from queues.models import Event, EventPending, FeedEntry, FeedMark, Queue, Task
+from queues.rows import table
 from queues.sequencer import outlook
 from queues.states import MOVING_EVENT, TaskStatus
 from queues.states import EventType as TaskEventType
@@ -119,10 +120,6 @@ def _purged_to() -> int:
     return FeedMark.objects.values_list("purged_to", flat=True).first() or 0
 
 
-def _table(model: type[Model]) -> str:
-    return f'"{model._meta.db_table}"'
-
-
 def _ask(text: str, **values: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(text, values)
@@ -134,9 +131,9 @@ def _add(numbers: str, **values: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-INSERT INTO {_table(Census)} (queue_id, topic, what, n)
+INSERT INTO {table(Census)} (queue_id, topic, what, n)
 SELECT queue_id, topic, what, sum(n) FROM ({numbers}) numbers GROUP BY queue_id, topic, what HAVING sum(n) <> 0
-ON CONFLICT (queue_id, topic, what) DO UPDATE SET n = {_table(Census)}.n + excluded.n""",
+ON CONFLICT (queue_id, topic, what) DO UPDATE SET n = {table(Census)}.n + excluded.n""",
             values,
         )
 
@@ -145,19 +142,19 @@ def _rows(of: str) -> str:
     """(queue_id, topic, what, n) as the rows of tasks and assignments have it. `of`: a condition on queue_id."""
     lost = ", ".join(f"'{type_.removeprefix('ASSIGNMENT_')}'" for type_ in LOST)
     return f"""
-SELECT queue_id, topic, status AS what, count(*) AS n FROM {_table(Task)} WHERE true {of}
+SELECT queue_id, topic, status AS what, count(*) AS n FROM {table(Task)} WHERE true {of}
 GROUP BY queue_id, topic, status
-UNION ALL SELECT queue_id, '', 'ASSIGNMENT_' || status, count(*) FROM {_table(Assignment)} WHERE status IN ({lost}) {of}
+UNION ALL SELECT queue_id, '', 'ASSIGNMENT_' || status, count(*) FROM {table(Assignment)} WHERE status IN ({lost}) {of}
 GROUP BY queue_id, status"""
 
 
-_PENDING = f"{_table(EventPending)} pending", "pending", "true"
+_PENDING = f"{table(EventPending)} pending", "pending", "true"
 """Events that are pending: rows with their ids, the name of these rows, a condition."""
 
 
 def _placed(until: str = "> 0", more: str = "") -> tuple[str, str, str]:
     """The same of events in the feed, behind the position `least`."""
-    return f"{_table(FeedEntry)} place", "place", f"place.position > %(least)s AND place.position {until} {more}"
+    return f"{table(FeedEntry)} place", "place", f"place.position > %(least)s AND place.position {until} {more}"
 
 
 def _effects(source: tuple[str, str, str], of: str = "") -> str:
@@ -169,10 +166,10 @@ def _effects(source: tuple[str, str, str], of: str = "") -> str:
     moving, ends = (", ".join(f"'{type_}'" for type_ in types) for types in (MOVING_EVENT.values(), LOST))
     if connection.vendor == "postgresql":
         # Each by its id: joined, all events may be gone through beside the few that are pending.
-        events = f"CROSS JOIN LATERAL (SELECT * FROM {_table(Event)} WHERE id = {name}.event_id OFFSET 0) event"
+        events = f"CROSS JOIN LATERAL (SELECT * FROM {table(Event)} WHERE id = {name}.event_id OFFSET 0) event"
         said = "(event.delta ->> '{}')"
     else:
-        events = f"JOIN {_table(Event)} event ON event.id = {name}.event_id"
+        events = f"JOIN {table(Event)} event ON event.id = {name}.event_id"
         said = "json_extract(event.delta, '$.{}')"
     names = ("status", "was", "topic", "topic_was", "task_status")
     status, was, topic, topic_was, task_status = map(said.format, names)
@@ -193,14 +190,14 @@ SELECT queue_id, topic, what, n FROM (
 
 
 _OF_ONE = "AND queue_id = %(queue)s"
-_BEHIND_THE_MARK = f"> (SELECT position FROM {_table(CensusMark)})"
+_BEHIND_THE_MARK = f"> (SELECT position FROM {table(CensusMark)})"
 """Between two statements the mark may move on, so it is read again; but a plan is made for the place known before."""
 
 
 @cache
 def _kept() -> str:
     """(topic, what, n, changes) of one queue: the census and what events say since; of how many changes."""
-    census = f"SELECT queue_id, topic, what, n, 0 AS change FROM {_table(Census)} WHERE true {_OF_ONE}"
+    census = f"SELECT queue_id, topic, what, n, 0 AS change FROM {table(Census)} WHERE true {_OF_ONE}"
     places = _placed(_BEHIND_THE_MARK, "AND place.queue_id = %(queue)s")
     later = f"{_effects(places)} UNION ALL {_effects(_PENDING, _OF_ONE)}"
     return f"""
@@ -216,13 +213,13 @@ def _counted() -> str:
 
 def differing() -> Any:
     """Where the census, with what events say since, is not what all rows say."""
-    kept = f"""SELECT queue_id, topic, what, n FROM {_table(Census)}
+    kept = f"""SELECT queue_id, topic, what, n FROM {table(Census)}
 UNION ALL {_effects(_placed(_BEHIND_THE_MARK))} UNION ALL {_effects(_PENDING)}
 UNION ALL SELECT queue_id, topic, what, -n FROM ({_rows("")}) counted"""
     return Census.objects.raw(
         f"""
 SELECT min(queue_id) AS id, queue_id, topic, what, sum(n) AS n FROM ({kept}) numbers
-WHERE EXISTS (SELECT 1 FROM {_table(CensusMark)} WHERE position IS NOT NULL)
+WHERE EXISTS (SELECT 1 FROM {table(CensusMark)} WHERE position IS NOT NULL)
 GROUP BY queue_id, topic, what HAVING sum(n) <> 0""",
         {"least": 0},
     )

@@ -115,7 +115,10 @@ def starved(queue: Queue, *, now: datetime) -> TaskQuerySet:
     reviewers = Membership.objects.reviewers().filter(queue=queue, user__is_active=True)
     needed_for_a_fresh_one = 1 if queue.requester_may_review else 2
     if reviewers[:needed_for_a_fresh_one].count() == needed_for_a_fresh_one:
-        available = available.filter(pk__in=_touched(queue, exclusions))
+        touched = _touched(queue, exclusions)
+        if not touched:
+            return available.none()
+        available = available.filter(pk__in=touched)
     if not queue.requester_may_review:
         reviewers = reviewers.exclude(user=OuterRef("requester"))
     of_this_one = {"task": OuterRef(OuterRef("pk")), "reviewer__user": OuterRef("user")}

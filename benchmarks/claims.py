@@ -1,4 +1,6 @@
-"""How quick tasks are handed out and answered: `python -m benchmarks.claims [writers] [http] [flat] [held] [churn]`.
+"""How quick tasks are handed out and answered: `python -m benchmarks.claims [PART …]`.
+
+The parts: writers, http, flat, held, churn, layers.
 
 Each part in a database of its own on a PostgreSQL (fsync on), beside what pgbench reaches there with the app's own
 statements. What each part found is kept in docs/benchmarks/claims.json, from which docs/benchmarks/claims.md and its
@@ -20,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import churn, flat, held, throughput, verdicts
+from benchmarks import churn, flat, held, layers, throughput, verdicts
 from benchmarks.backlog import Backlog, copied, prepare
 from benchmarks.desk import DURABLE
 from benchmarks.figures import machine
@@ -54,6 +56,8 @@ def _flat(there: Backlog) -> dict[str, Any]:
 
 
 def _held(there: Backlog) -> dict[str, Any]:
+    # So that the planner knows the assignments as a site's are: hardly one of them live.
+    there.close(1_000 if QUICK else 100_000)
     if QUICK:
         plans = [Plan(normal=1, moments=(1,), window=1, warm=0.3, rival=1)]
     else:
@@ -69,12 +73,18 @@ def _churn(there: Backlog) -> dict[str, Any]:
     return churn.churn(there, open_tasks=10_000, minutes=10, minute=60)
 
 
+def _layers(there: Backlog) -> dict[str, Any]:
+    repetitions, cycles = (1, 20) if QUICK else (5, 500)
+    return layers.layers(there, open_tasks=OPEN, cycles=cycles, repetitions=repetitions)
+
+
 PARTS: dict[str, Callable[[Backlog], dict[str, Any]]] = {
     "writers": _writers,
     "http": _http,
     "flat": _flat,
     "held": _held,
     "churn": _churn,
+    "layers": _layers,
 }
 
 

@@ -1,5 +1,6 @@
 """What a grab takes with few and with very many open tasks, in every order that tasks are handed out."""
 
+import statistics
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -43,10 +44,13 @@ def variations(backlog: Backlog) -> Iterator[tuple[str, int, dict[str, Any]]]:
 
 
 def flat(backlog: Backlog, *, sizes: list[int], closed: int, repetitions: int, grabs_each: int) -> dict[str, Any]:
-    """Times by variation and size, from a database for each size, with as many closed tasks behind in each."""
+    """Times by variation and size, from a database for each size, with as many closed tasks behind in each.
+
+    Of each repetition the median and the longest, in milliseconds.
+    """
     backlog.close(closed)
     backlog.settle()
-    found: dict[str, dict[str, list[list[float]]]] = {}
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
     with ExitStack() as stack:
         databases = [stack.enter_context(copied(backlog, f"open_{size}")) for size in sizes]
         for size, database in zip(sizes, databases, strict=True):
@@ -62,8 +66,10 @@ def flat(backlog: Backlog, *, sizes: list[int], closed: int, repetitions: int, g
                     # stays at the sixth time.
                     times = worker.ask(grabs, membership, call, grabs_each if repetition else 8)
                     if repetition:
-                        found.setdefault(name, {}).setdefault(str(size), []).append(times)
-    return {"sizes": sizes, "closed": closed, "times": found}
+                        found.setdefault(name, {}).setdefault(str(size), []).append(
+                            (statistics.median(times), max(times))
+                        )
+    return {"sizes": sizes, "closed": closed, "grabs": grabs_each, "times": found}
 
 
 def _there_and_back(sizes: list[int], workers: list[Worker], repetition: int) -> list[tuple[int, Worker]]:

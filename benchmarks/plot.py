@@ -164,7 +164,8 @@ def _flatness(found: dict[str, Any]) -> Panel:
     part = found["flat"]
     sizes = [str(size) for size in part["sizes"]]
     medians = {
-        name: [_middle(_middle(one) for one in times[size]) for size in sizes] for name, times in part["times"].items()
+        name: [_middle(middle for middle, _longest in times[size]) for size in sizes]
+        for name, times in part["times"].items()
     }
     ticks = _nice(max(max(values) for values in medians.values()))
     ends = float(sizes[0]), float(sizes[-1])

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import plot
-from benchmarks.figures import percentile
+from benchmarks.sections import SECTIONS
+from benchmarks.wording import SPOKEN, flatness, power, shown
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "benchmarks"
 RESULTS, REPORT, PLOT = (FOLDER / f"claims.{kind}" for kind in ("json", "md", "svg"))
@@ -69,14 +70,6 @@ class Row:
         return f" ({shown(min(self.figures))}–{shown(max(self.figures))}, {len(self.figures)} ×)"
 
 
-def shown(value: float | None, unit: str = "") -> str:
-    """A figure with two decimals below ten and one below a hundred; – for none."""
-    if value is None:
-        return "–"
-    text = f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
-    return text + (f" {unit}" if unit else "")
-
-
 def kept() -> Found:
     """What parts found when they were run in full before."""
     return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
@@ -113,9 +106,6 @@ def _ratios(repetitions: Sequence[Any], over: str, under: str) -> list[float]:
     return [one[over]["rate"] / one[under]["rate"] for one in repetitions]
 
 
-SPOKEN = {"pair": "grab and finalize", "next": "finalize with the next task"}
-
-
 def _of_writers(found: Found) -> list[Row]:
     runs = found.get("writers", {}).get("repetitions", [])
     names = [name.removesuffix(" app") for name in (runs[0] if runs else ()) if name.endswith(" app")]
@@ -150,33 +140,18 @@ def _of_http(found: Found) -> list[Row]:
     return rows
 
 
-def _flatness(times: dict[str, list[list[float]]], small: str, big: str) -> list[float]:
-    pairs = zip(times[small], times[big], strict=True)
-    return [statistics.median(many) / statistics.median(few) for few, many in pairs]
-
-
 def _of_flat(found: Found) -> list[Row]:
     if "flat" not in found:
         return []
     sizes, times = [str(size) for size in found["flat"]["sizes"]], found["flat"]["times"]
     rows = []
     for big, floor, goal in zip(sizes[2:] or sizes[1:], (1.3, None), (1.2, 1.2), strict=False):
-        ratios = {name: _flatness(by_size, sizes[0], big) for name, by_size in times.items()}
+        ratios = {name: flatness(by_size, sizes[0], big) for name, by_size in times.items()}
         worst = max(ratios, key=lambda name: statistics.median(ratios[name]))
-        what = (
-            f"a grab's p50 at {_power(big)} open tasks ÷ at {_power(sizes[0])}, the worst of {len(ratios)} variations"
-        )
+        what = f"a grab's p50 at {power(big)} open tasks ÷ at {power(sizes[0])}, the worst of {len(ratios)} variations"
         command = f"{'HUGE=1 ' if len(sizes) > 3 else ''}python -m benchmarks.claims flat"
         rows.append(Row(what, command, floor, goal, ratios[worst], least=False, note=f": {worst}"))
     return rows
-
-
-def _power(number: str) -> str:
-    """10⁴ for 10000, where it is one."""
-    zeros = len(number) - 1
-    if number != "1" + "0" * zeros:
-        return f"{int(number):,}"
-    return "10" + "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(zeros))
 
 
 HELD_ASKED = {"60": (0.25, None), "300": (None, 0.7)}
@@ -228,147 +203,3 @@ def _of_others() -> list[Row]:
             note = f" {cell[2]}" if cell[2] else ""
             rows.append(replace(wanted, figures=[float(cell[1].replace(",", ""))], note=note))
     return rows
-
-
-def _measured(part: dict[str, Any], how: str) -> str:
-    return f"Measured on {part['date']}: {part['machine']} {how}"
-
-
-def _spread(values: Sequence[float]) -> str:
-    return f"{shown(statistics.median(values))} ({shown(min(values))}–{shown(max(values))})"
-
-
-def _paces(part: dict[str, Any], how: str) -> str:
-    """Rates and times of all that was run."""
-    runs = part["repetitions"]
-    lines = [
-        f"| {_named(name)} | "
-        + " | ".join(_spread([run[name][figure] for run in runs]) for figure in ("rate", "p50", "p99"))
-        + f" | {_spread([run[name]['python'] for run in runs]) if 'python' in runs[0][name] else ''} |"
-        for name in sorted(runs[0], key=lambda name: (name.split()[0], int(name.split()[1]), name))
-    ]
-    head = "| what | cycles/s | p50, ms | p99, ms | processor, ms |\n|---|---:|---:|---:|---:|"
-    said = (
-        f"{len(runs)} repetitions in turn, medians, the least and the most in brackets; `processor` is what Python's"
-        " processes take a cycle."
-    )
-    return "\n".join([f"{_measured(part, said)} {how}".strip(), "", head, *lines])
-
-
-def _named(name: str) -> str:
-    form, people, who = name.split()
-    doer = {"app": "the writers", "http": "over HTTP", "limit": "pgbench, the same statements"}[who]
-    return f"{SPOKEN[form]}, {int(people):,} reviewers: {doer}"
-
-
-def _writers_section(part: dict[str, Any]) -> str:
-    return "## Through the writers\n\n" + _paces(part, "")
-
-
-def _http_section(part: dict[str, Any]) -> str:
-    rates = part["by_backlog"]
-    by_backlog = [
-        f"| open tasks | {' | '.join(map(_power, rates))} |",
-        f"|---|{'---:|' * len(rates)}",
-        f"| cycles/s, {SPOKEN['next']}, 8 reviewers | {' | '.join(map(_spread, rates.values()))} |",
-    ]
-    paces = _paces(part, f"The client took {part['client'] * 100:.0f} % of a core at most.")
-    return "\n".join(["## Over HTTP", "", paces, "", *by_backlog])
-
-
-def _flat_section(part: dict[str, Any]) -> str:
-    sizes = [str(size) for size in part["sizes"]]
-    lines = []
-    for name, times in part["times"].items():
-        medians = [statistics.median([statistics.median(one) for one in times[size]]) for size in sizes]
-        slowest = percentile([one for few in times[sizes[-1]] for one in few], 0.99)
-        ratio = statistics.median(_flatness(times, sizes[0], sizes[-1]))
-        lines.append(f"| {name} | {' | '.join(map(shown, medians))} | {shown(ratio)} | {shown(slowest)} |")
-    repetitions = next(iter(part["times"].values()))[sizes[0]]
-    said = f"{len(repetitions)} × {len(repetitions[0])} grabs each, in turn, one client."
-    last, first = _power(sizes[-1]), _power(sizes[0])
-    return "\n".join(
-        [
-            "## Flatness",
-            "",
-            _measured(
-                part, f"{said} Behind each are {part['closed']:,} closed tasks. p50 in milliseconds by open tasks."
-            ),
-            "",
-            f"| variation | {' | '.join(map(_power, sizes))} | {last} ÷ {first} | p99 at {last} |",
-            f"|---|{'---:|' * (len(sizes) + 2)}",
-            *lines,
-        ]
-    )
-
-
-def _held_section(part: dict[str, Any]) -> str:
-    moments = sorted({m for runs in part["runs"].values() for run in runs for m in run["rates"]} - {"normal"}, key=int)
-    lines = []
-    doers = {
-        "app": "the writers",
-        "limit": "pgbench, the same statements, from remembered places",
-        "naive": "pgbench, two plain statements from the head",
-    }
-    for name, runs in part["runs"].items():
-        who, people = name.split()
-        cells = [_spread([run["rates"]["normal"] for run in runs])]
-        for moment in moments:
-            values = [run["rates"][moment] for run in runs if moment in run["rates"]]
-            cells.append(f"{_spread(values)}, {len(values)} ×" if values else "")
-        lines.append(f"| {doers[who]}, {int(people):,} reviewers | {' | '.join(cells)} |")
-    return "\n".join(
-        [
-            "## With a transaction held open",
-            "",
-            _measured(part, "Grab and finalize, cycles a second, over five seconds each."),
-            "",
-            f"| what | normal | {' | '.join(f'after {moment} s' for moment in moments)} |",
-            f"|---|{'---:|' * (len(moments) + 1)}",
-            *lines,
-        ]
-    )
-
-
-def _churn_section(part: dict[str, Any]) -> str:
-    rates, third = part["rates"], max(1, len(part["rates"]) // 3)
-    steady = statistics.median(rates[-third:]) / statistics.median(rates[:third])
-    unit = "minute" if part["minute"] == 60 else f"{part['minute']:g} s"
-    lines = [
-        f"| {name} | {' | '.join(f'{sizes[at] / 2**20:,.1f}' for at in _marks(len(rates)))} |"
-        for name, sizes in part["sizes"].items()
-    ]
-    marks = _marks(len(rates))
-    return "\n".join(
-        [
-            "## Steady work",
-            "",
-            _measured(
-                part,
-                f"{part['answered']:,} finalizes with the next task by {len(rates)} × {part['minute']:g} s of eight"
-                f" clients, {part['created']:,} tasks created meanwhile, {part['sequenced']:,} events given their"
-                f" places; {part['open']:,} tasks were available at the end. p99 was {part['p99']:.0f} ms.",
-            ),
-            "",
-            f"Cycles a second in each {unit}: {', '.join(f'{rate:,.0f}' for rate in rates)}."
-            f" The last third ÷ the first: {steady:.2f}.",
-            f"Events without a place at the end of each: {', '.join(f'{count:,}' for count in part['pending'])}.",
-            "",
-            f"| MiB at the end of | {' | '.join(f'{unit} {at + 1}' for at in marks)} |",
-            f"|---|{'---:|' * len(marks)}",
-            *lines,
-        ]
-    )
-
-
-def _marks(count: int) -> list[int]:
-    return sorted({0, count // 2, count - 1})
-
-
-SECTIONS = {
-    "writers": _writers_section,
-    "http": _http_section,
-    "flat": _flat_section,
-    "held": _held_section,
-    "churn": _churn_section,
-}

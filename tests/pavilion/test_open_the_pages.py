@@ -93,6 +93,14 @@ def test_a_room_is_a_frame_of_its_marketplace_alone(client, at_the_fair):
     assert policy(client.get("/"))["frame-ancestors"] == "'none'"
 
 
+def test_a_host_without_a_policy_has_that_of_the_frame(client, at_the_fair, settings):
+    del settings.CONTENT_SECURITY_POLICY
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "Policy" not in name]
+    response = client.get(offer(at_the_fair))
+    assert policy(response) == {"frame-ancestors": ORIGIN, "form-action": f"'self' {ORIGIN}"}
+    assert "X-Frame-Options" not in response
+
+
 @pytest.mark.parametrize("method", ["get", "head", "post"])
 def test_a_preview_creates_nothing(client, at_the_fair, method):
     before = rows()

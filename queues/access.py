@@ -20,6 +20,8 @@ def hold_review_access(*, queue_id: int, users: Collection[Any]) -> set[Any]:
     statement, parameters = found.order_by("pk").values_list("user_id").query.sql_with_params()
     if connection.vendor == "postgresql":
         statement += f" FOR KEY SHARE OF {Membership._meta.db_table}"
+    # What the driver gives is not always the key that people have: a UUID is a text on SQLite.
+    as_key = Membership._meta.get_field("user").to_python
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return {user_id for (user_id,) in cursor.fetchall()}
+        return {as_key(user_id) for (user_id,) in cursor.fetchall()}

@@ -99,9 +99,11 @@ class WrittenAdmin(OperatedAdmin):
         form.offered = frozenset(shown) - set(self.get_readonly_fields(request, obj)) if changeable else frozenset()
         return form
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        # Django's own deletion of many would show, and then delete, whole cascades.
-        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
+        # Django says where the actions are to stand from 6.1 on.
+        actions = super().get_actions(request, *(() if action_location is None else (action_location,)))
+        # Its own deletion of many would show, and then delete, whole cascades.
+        return {name: action for name, action in actions.items() if name != "delete_selected"}
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         # Without the transaction that Django puts around it: a writer has its own, and repeats it after a deadlock.

@@ -7,7 +7,7 @@ REQUIREMENTS := core site test dev
 VENDOR := assignments/static/assignments/vendor
 SITE_STAMP := $(VENV)/.site-installed
 DEV_STAMP := $(VENV)/.dev-installed
-BROWSER_STAMP := $(VENV)/.browser-libraries
+BROWSER_STAMP := $(VENV)/.browser-libraries-2
 
 # What `make check` sets to judge the settings as production would have them; nothing is connected to.
 PRODUCTION := DATABASE_URL=postgres://db.example/crowdsite REDIS_URL=redis://db.example HTTPS=1 \
@@ -50,7 +50,7 @@ $(BROWSER_STAMP): package-lock.json | $(BIN)/python
 	    && npm=$(CURDIR)/$(VENV)/node/bin/npm && export PATH="$(CURDIR)/$(VENV)/node/bin:$$PATH"; } \
 	  && "$$npm" ci --silent
 	@rm -rf $(VENDOR) && mkdir -p $(VENDOR)
-	@cp node_modules/jedison/dist/umd/jedison.umd.js $(VENDOR)/jedison.js
+	@sed '/^\/\/# sourceMappingURL=/d' node_modules/jedison/dist/umd/jedison.umd.js > $(VENDOR)/jedison.js
 	@cp node_modules/jedison/LICENSE $(VENDOR)/jedison.LICENSE
 	@cp node_modules/uplot/dist/uPlot.iife.min.js $(VENDOR)/uplot.js
 	@cp node_modules/uplot/dist/uPlot.min.css $(VENDOR)/uplot.css

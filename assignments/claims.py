@@ -181,7 +181,8 @@ def _hold_access(claim: Claim) -> None:
     queue = claim.queue
     if not access.hold_review_access(queue_id=queue.pk, users={claim.membership.user_id}):
         raise ReviewAccessLost(f"You may not review in {queue.name} any more.")
-    queue.is_paused, queue.archived_at = Queue.objects.values_list("is_paused", "archived_at").get(pk=queue.pk)
+    now_is = Queue.objects.values_list("is_paused", "archived_at", "requester_may_review").get(pk=queue.pk)
+    queue.is_paused, queue.archived_at, queue.requester_may_review = now_is
     if queue.archived_at is not None:
         raise QueueArchived(f"The queue {queue.name} was deleted.")
 

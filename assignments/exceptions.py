@@ -21,6 +21,12 @@ class NotAvailable(CrowdError):
     slug = "task-not-available"
 
 
+class OwnTask(CrowdError):
+    """The reviewer posted this task themselves, and the queue has others judge it."""
+
+    slug = "own-task"
+
+
 class CapacityReached(CrowdError):
     """The reviewer holds as many tasks of the queue as they may."""
 

@@ -3,14 +3,15 @@
 from typing import Any
 
 from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Greatest
 
 from assignments import census
 from assignments.models import Assignment, Exclusion
 from assignments.states import ENDING_EVENT, AssignmentStatus, EventType
-from queues.invariants import OWN, invariant, may_be_forgotten, saying_something_else
+from queues.invariants import OWN, invariant, may_be_forgotten, purged_until, saying_something_else
 from queues.models import Event, Membership, Task
 from queues.states import CLOSED, LIVE_MAX, OPEN, TaskStatus
+from queues.states import EventType as QueueEvent
 
 LIVE, FINISHED = AssignmentStatus.CREATED, AssignmentStatus.FINISHED
 
@@ -99,6 +100,19 @@ def a_targeted_task_is_in_the_targets_hands() -> QuerySet[Any, Any]:
     """A task with a target is held by nobody else."""
     held = Assignment.objects.filter(status=LIVE, task__target_reviewer__isnull=False)
     return held.exclude(reviewer__user=F("task__target_reviewer"))
+
+
+@invariant
+def nobody_judges_their_own() -> QuerySet[Any, Any]:
+    """Where a queue forbids it, nobody holds a task that they posted themselves, nor got or judged one since then."""
+    said = Event.objects.filter(type=str(QueueEvent.QUEUE_UPDATED), queue_id=OuterRef("queue"))
+    forbidden = said.filter(delta__requester_may_review=False).order_by("-id").values("created_at")[:1]
+    own = Assignment.objects.filter(reviewer__user=F("task__requester"), queue__requester_may_review=False)
+    # What was purged or never said has been so for long.
+    since = own.annotate(since=Greatest(Coalesce(Subquery(forbidden), F("queue__created_at")), purged_until()))
+    return since.filter(
+        Q(status=LIVE) | Q(created_at__gt=F("since")) | Q(status=FINISHED, ended_at__gt=F("since")),
+    )
 
 
 @invariant

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from assignments.exceptions import AssignmentClosed, LeaseExpired
+from assignments.exceptions import AssignmentClosed, LeaseExpired, OwnTask
 from assignments.models import Assignment, Exclusion
 from assignments.plurality import plurality
 from assignments.statements import ending
@@ -112,9 +112,11 @@ def finalize(
 
     Repeating one's finalize with equal data (as canonical JSON) changes nothing. `known`: the assignment as it was read
     before, with its task, queue and reviewer; it is brought up to date. Raises Assignment.DoesNotExist, InvalidInput,
-    AssignmentClosed, LeaseExpired.
+    AssignmentClosed, LeaseExpired, OwnTask.
     """
     known = _known(assignment_id, known)
+    if _is_forbidden(known):
+        raise OwnTask("Requesters of this queue do not review their own tasks.")
     try:
         _check_answer(data, known.queue.output_schema)
     except InvalidInput:
@@ -137,8 +139,16 @@ def _whose(known: Assignment, actor: Any, now: datetime | None) -> dict[str, Any
     return {"assignment": known.pk, "queue": known.queue_id, "actor": events.actor_id(actor), "now": now}
 
 
+def _is_forbidden(known: Assignment) -> bool:
+    """Whether it is for others to judge this task: somebody got their own, at the moment when that was forbidden."""
+    own = known.task.requester_id == known.reviewer.user_id
+    return own and not known.queue.requester_may_review and known.status == AssignmentStatus.CREATED
+
+
 def is_good(data: Any, assignment: Assignment) -> bool:
-    """Whether this answer fits the schema of the assignment's queue."""
+    """Whether this answer fits the schema of the assignment's queue, and is its reviewer's to give."""
+    if _is_forbidden(assignment):
+        return False
     try:
         _check_answer(data, assignment.queue.output_schema)
     except InvalidInput:

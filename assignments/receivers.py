@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db.models import F
+
 from assignments import exclusions, lifecycle
 from assignments.models import Assignment, Reviewer
 from assignments.states import AssignmentStatus
@@ -55,9 +57,19 @@ def release_leases(*, queue: Queue, user: Any, actor: Any, now: datetime, **_: A
     lifecycle.take_back(held, reason="review access revoked", now=now, actor=actor)
 
 
+def release_own(*, queue_id: int, actor: Any, now: datetime, **_: Any) -> None:
+    """Whoever may not review their own tasks any more holds none of them."""
+    held = Assignment.objects.filter(queue=queue_id, status=AssignmentStatus.CREATED)
+    own = held.filter(reviewer__user=F("task__requester"))
+    tasks = Task.objects.filter(pk__in=list(own.values_list("task_id", flat=True))).locked()
+    theirs = [each for each in lifecycle.under(tasks) if each.reviewer.user_id == each.task.requester_id]
+    lifecycle.take_back(theirs, reason="requesters do not review their own tasks", now=now, actor=actor)
+
+
 def connect() -> None:
     """Called once, when the apps are ready."""
     signals.tasks_created.connect(exclude_reviewers, dispatch_uid="assignments.exclude_reviewers")
     signals.tasks_closed.connect(end_assignments, dispatch_uid="assignments.end_assignments")
     signals.task_changed.connect(follow_task, dispatch_uid="assignments.follow_task")
     signals.review_revoked.connect(release_leases, dispatch_uid="assignments.release_leases")
+    signals.own_work_forbidden.connect(release_own, dispatch_uid="assignments.release_own")

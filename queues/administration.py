@@ -6,7 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from queues import events, lifecycle, schemas, strategy
+from queues import events, lifecycle, schemas, signals, strategy
 from queues.exceptions import InvalidInput, QueueArchived, QueueNameTaken
 from queues.models import Membership, Queue
 from queues.states import EventType, Role
@@ -97,10 +97,16 @@ def _locked(queue_id: int) -> Queue:
 
 @writer
 def update_queue(*, queue_id: int, changes: dict[str, Any], actor: Any = None, now: datetime | None = None) -> Queue:
-    """Set any of CHANGEABLE. Tasks that exist keep their number of judgments, and leases theirs.
+    """Set any of CHANGEABLE. Tasks that exist keep their number of judgments, and leases theirs; but where requesters
+    may no longer review their own tasks, those that they hold are taken back, and none is aimed at them.
 
     Raises Queue.DoesNotExist, QueueArchived, InvalidInput.
     """
+    if changes.get("requester_may_review") is False:
+        # Tasks are locked before the queue, as where review access is revoked.
+        moment = database_now(now)
+        lifecycle.clear_own_targets(queue_id=queue_id, actor=actor, now=moment)
+        signals.own_work_forbidden.send(Queue, queue_id=queue_id, actor=actor, now=moment)
     queue = _locked(queue_id)
     changed = {key: changes[key] for key in changes.keys() & CHANGEABLE if getattr(queue, key) != changes[key]}
     if not changed:

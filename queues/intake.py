@@ -182,9 +182,16 @@ def _endpoint_faults(drafts: Sequence[TaskDraft]) -> Iterable[tuple[int, tuple[s
     yield from ((index, (pointer, refused[endpoint])) for index, pointer, endpoint in wanted if endpoint in refused)
 
 
-def _people_faults(draft: TaskDraft, people: dict[str, list[Any]], with_access: set[Any]) -> Iterable[tuple[str, str]]:
-    if draft.target is not None and len([user for user in people[draft.target] if user.pk in with_access]) != 1:
-        yield "/target_reviewer", f"{draft.target_reviewer} is not exactly one active reviewer of this queue."
+def _people_faults(
+    draft: TaskDraft, people: dict[str, list[Any]], with_access: set[Any], *, queue: Queue, requester: Any
+) -> Iterable[tuple[str, str]]:
+    """`requester`: who will post it, None where that is not known yet."""
+    if draft.target is not None:
+        found = [user for user in people[draft.target] if user.pk in with_access]
+        if len(found) != 1:
+            yield "/target_reviewer", f"{draft.target_reviewer} is not exactly one active reviewer of this queue."
+        elif requester is not None and found[0].pk == requester.pk and not queue.requester_may_review:
+            yield "/target_reviewer", lifecycle.OWN_TARGET
     for position, email in enumerate(draft.exclude_reviewers):
         if not people[email.lower()]:
             yield f"/exclude_reviewers/{position}", f"There is no active user {email}."
@@ -253,7 +260,7 @@ def check_drafts(
         for pointer, detail in (
             *_shape_faults(draft, queue),
             *_time_faults(draft, now),
-            *_people_faults(draft, people, with_access),
+            *_people_faults(draft, people, with_access, queue=queue, requester=None),
         )
     ]
 
@@ -377,12 +384,17 @@ def _insert(*, queue: Queue, requester: Any, drafts: Sequence[TaskDraft], actor:
     people = _people(drafts)
     with_access = access.hold_review_access(queue_id=queue.pk, users=_targets(drafts, people))
     now = database_now(now)
-    if not Queue.objects.alive().filter(pk=queue.pk).exists():
+    may_review = Queue.objects.alive().filter(pk=queue.pk).values_list("requester_may_review", flat=True).first()
+    if may_review is None:
         raise QueueArchived(f"The queue {queue.name} was deleted.")
+    queue.requester_may_review = may_review
     _refuse(
         (index, fault)
         for index, draft in enumerate(drafts)
-        for fault in (*_time_faults(draft, now), *_people_faults(draft, people, with_access))
+        for fault in (
+            *_time_faults(draft, now),
+            *_people_faults(draft, people, with_access, queue=queue, requester=requester),
+        )
     )
     made = (
         _task(draft, queue=queue, requester=requester, target=target, now=now)

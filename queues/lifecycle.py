@@ -10,19 +10,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
 
 from queues import access, events, signals
 from queues.exceptions import InvalidInput, TaskClosed, TaskInHands
 from queues.models import Event, Queue, Task
 from queues.places import places
 from queues.priority import Change
+from queues.querysets import TaskQuerySet
 from queues.states import CLOSED, OPEN, TRANSITIONS, EventType, TaskStatus
 from queues.transactions import database_now, is_passing, writer
 
 logger = logging.getLogger(__name__)
 
 SWEEP_BATCH = 500
+
+OWN_TARGET = "Requesters of this queue do not review their own tasks."
 
 CHANGEABLE = ("priority", "topic", "target_reviewer_id", "schedule_to", "expire_at", "seconds_to_expire")
 
@@ -195,6 +198,9 @@ def _check_changes(task: Task, changes: dict[str, Any], now: datetime) -> None:
     expire_at = changes.get("expire_at", task.expire_at)
     if changes.get("target_reviewer") is not None and task.judgments_required != 1:
         raise InvalidInput.at("/target_reviewer", "A task with a target is judged once, and this one more often.")
+    target = changes.get("target_reviewer")
+    if target is not None and target.pk == task.requester_id and not task.queue.requester_may_review:
+        raise InvalidInput.at("/target_reviewer", OWN_TARGET)
     if changes.get("expire_at") is not None and changes["expire_at"] <= now:
         raise InvalidInput.at("/expire_at", "This time has passed.")
     if changes.keys() & {"schedule_to", "expire_at"} and schedule_to and expire_at and expire_at <= schedule_to:
@@ -223,7 +229,17 @@ def _reschedule(task: Task, *, now: datetime, actor: Any) -> list[Event]:
 
 def clear_targets(*, queue: Queue, user: Any, actor: Any, now: datetime) -> None:
     """Open the tasks aimed at a user to anyone. Runs in the transaction that revokes the user's review access."""
-    tasks = list(Task.objects.open().filter(queue=queue, target_reviewer=user).locked())
+    _open_to_anyone(Task.objects.open().filter(queue=queue, target_reviewer=user), actor=actor, now=now)
+
+
+def clear_own_targets(*, queue_id: int, actor: Any, now: datetime) -> None:
+    """Open the tasks aimed at whoever posted them to anyone. Runs in the transaction that forbids it."""
+    own = Task.objects.open().filter(queue=queue_id, target_reviewer=F("requester"))
+    _open_to_anyone(own, actor=actor, now=now)
+
+
+def _open_to_anyone(aimed: TaskQuerySet, *, actor: Any, now: datetime) -> None:
+    tasks = list(aimed.locked())
     history = [
         events.of_task(EventType.TASK_UPDATED, task, now=now, actor=actor, target_reviewer_id=None) for task in tasks
     ]

@@ -17,6 +17,9 @@ task_changed = Signal()
 review_revoked = Signal()
 """`queue`, `user`, `actor`, `now`: the user may no longer review there; take back what they hold."""
 
+own_work_forbidden = Signal()
+"""`queue_id`, `actor`, `now`: requesters may no longer review their own tasks there; take back what they hold."""
+
 tasks_hooked = Signal()
 """`tasks`, `now`: tasks with `has_hook` closed. Sent last, in a savepoint of its own: host code may run here.
 

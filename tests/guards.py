@@ -464,6 +464,32 @@ TABLE: Sequence[Guard] = [
         "sqlite",
     ),
     Guard(
+        "whoever may not review their own tasks any more holds none",
+        "the signal in update_queue()",
+        (
+            Edit(
+                "queues/administration.py",
+                "signals.own_work_forbidden.send(Queue, queue_id=queue_id, actor=actor, now=moment)",
+                "pass",
+            ),
+        ),
+        ("tests/assignments/test_review_ones_own.py::test_what_they_hold_is_taken_back_when_it_is_forbidden",),
+        "sqlite",
+    ),
+    Guard(
+        "nobody answers their own task where that is forbidden",
+        "_is_forbidden() in finalize()",
+        (
+            Edit(
+                "assignments/lifecycle.py",
+                "return own and not known.queue.requester_may_review and",
+                "return False and own and",
+            ),
+        ),
+        ("tests/assignments/test_review_ones_own.py::test_what_they_got_in_that_moment_they_cannot_answer",),
+        "sqlite",
+    ),
+    Guard(
         "a task that closes ends what is live under it",
         "end_under() in end_assignments()",
         (

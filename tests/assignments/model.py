@@ -217,7 +217,7 @@ class Queue:
             raise Refused("invalid-input")
         if self.archived:
             raise Refused("queue-archived")
-        if (target and target not in self.members) or (
+        if (target and (target not in self.members or self._is_own(target, requester))) or (
             expire_at is not None and (expire_at <= self.now or expire_at <= (schedule_to or 0))
         ):
             raise Refused("invalid-input")
@@ -246,6 +246,9 @@ class Queue:
         self.tasks.append(task)
         return task
 
+    def _is_own(self, name: str, requester: str) -> bool:
+        return name == requester and not self.requester_may_review
+
     def cancel(self, task: Task) -> None:
         self._require_open(task)
         self._close(task, "CANCELED")
@@ -258,7 +261,7 @@ class Queue:
         self._require_open(task)
         if task.overdue(self.now):
             raise Refused("task-closed")
-        if target is not None and task.required != 1:
+        if target is not None and (task.required != 1 or self._is_own(target, task.requester)):
             raise Refused("invalid-input")
         expire_at = changes.get("expire_at", task.expire_at)
         schedule_to = changes.get("schedule_to", task.schedule_to)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from assignments import census
 from assignments.models import Assignment, Exclusion
 from queues import invariants
-from queues.models import Endpoint, Event, EventPending, FeedEntry, GlobalKey, Membership, Task
+from queues.models import Endpoint, Event, EventPending, FeedEntry, GlobalKey, Membership, Queue, Task
 from queues.sequencer import sequence
 from tests import cast, outbox
 from tests.pavilion import breaks as pool_breaks
@@ -47,6 +47,12 @@ def more_than_anyone_may_hold() -> None:
     held = Assignment.objects.filter(status="CREATED").first()
     for task in cast.post(held.queue, 10):
         Assignment(task=task, queue=held.queue, reviewer=held.reviewer, created_at=NOW, live_slot=9).save()
+
+
+def own_work_where_it_is_forbidden() -> None:
+    Queue.objects.update(requester_may_review=False)
+    done = Assignment.objects.filter(status="FINISHED").first()
+    Task.objects.filter(pk=done.task_id).update(requester=done.reviewer.user)
 
 
 def miscounted() -> None:
@@ -117,6 +123,7 @@ BREAKS: list[tuple[str, Callable[[], object]]] = [
         "a_targeted_task_is_in_the_targets_hands",
         lambda: Task.objects.filter(status="ASSIGNED").update(target_reviewer=cast.person("bob")),
     ),
+    ("nobody_judges_their_own", own_work_where_it_is_forbidden),
     ("an_assignment_is_of_its_tasks_queue", lambda: Assignment.objects.update(queue=cast.queue("other"))),
     ("the_census_is_right", miscounted),
     ("the_judge_is_named", lambda: Task.objects.filter(status="FINISHED").update(reviewer=cast.person("bob"))),

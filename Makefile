@@ -92,7 +92,7 @@ soak: $(DEV_STAMP) ## kill one part after the other for a minute under load: wha
 guards: $(DEV_STAMP) ## take each guard of the code away in turn and see its tests go red (ARGS="lease key": those only)
 	@exec $(BIN)/python -m tests.guards $(ARGS)
 
-check: $(DEV_STAMP) ## lint, format, types, floors between the apps, migrations and settings
+check: $(DEV_STAMP) ## lint, format, types, floors between the apps, migrations, settings, and known holes of what is installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
@@ -100,6 +100,7 @@ check: $(DEV_STAMP) ## lint, format, types, floors between the apps, migrations 
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && export CROWDSITE_DATA_DIR="$$folder" && set -x \
 	  && $(BIN)/python manage.py makemigrations --check --dry-run \
 	  && $(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	@$(BIN)/python -m tests.audit
 
 format: $(DEV_STAMP) ## format the code
 	$(BIN)/ruff check --fix

@@ -10,7 +10,7 @@ from assignments import exclusions, lifecycle
 from assignments.models import Assignment, Reviewer
 from assignments.states import AssignmentStatus
 from queues import signals
-from queues.intake import TaskDraft
+from queues.drafts import TaskDraft
 from queues.models import Queue, Task
 
 

@@ -72,7 +72,7 @@ class Creating:
     def create(self, count: int = TASKS) -> float:
         """Tasks a second that `create_many` makes; the drafts are made as it reads them."""
         from queues import intake
-        from queues.intake import TaskDraft
+        from queues.drafts import TaskDraft
 
         drafts = (TaskDraft(**members(number)) for number in range(count))
         return count / seconds(lambda: intake.create_many(queue=self.queue, requester=self.rick, drafts=drafts))

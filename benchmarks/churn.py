@@ -23,7 +23,7 @@ def create(queue: int, requester: int, backlog: int, until: float) -> int:
     from django.contrib.auth import get_user_model
 
     from queues import intake
-    from queues.intake import TaskDraft
+    from queues.drafts import TaskDraft
     from queues.models import Queue, Task
 
     place, person = Queue.objects.get(pk=queue), get_user_model()._default_manager.get(pk=requester)

@@ -10,8 +10,8 @@ from itertools import islice
 from typing import IO, Any
 
 from queues import batches, intake, taskjson
+from queues.drafts import TaskDraft
 from queues.exceptions import InvalidInput, QueueArchived
-from queues.intake import TaskDraft
 from queues.models import Batch, BatchPart, GlobalKey, Queue
 from queues.taskfiles import FileRefused, Line, Note, TaskFile
 

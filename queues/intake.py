@@ -1,4 +1,4 @@
-"""Taking tasks in: a draft, what may be wrong with it, and the writer that makes rows of a list of them."""
+"""Taking tasks in: the writer that makes rows of a list of drafts."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,31 +7,17 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from queues import access, inserting, lifecycle, notifications, schemas, signals, strictjson
+from queues import access, inserting, lifecycle, notifications, signals
+from queues.drafts import TaskDraft, endpoint_faults, people_faults, setting_faults, shape_faults, time_faults
 from queues.exceptions import CrowdError, InvalidInput, QueueArchived
 from queues.models import Queue, Task
-from queues.notifications import NotificationDraft
-from queues.people import ANYONE, users_by_email
+from queues.people import users_by_email
 from queues.places import places
-from queues.states import (
-    EXCLUDED_MAX,
-    GLOBAL_KEYS_MAX,
-    JUDGMENTS_MAX,
-    PRIORITY_DEFAULT,
-    PRIORITY_MAX,
-    PRIORITY_MIN,
-    SECONDS_MAX,
-    Level,
-    TaskStatus,
-)
+from queues.states import TaskStatus
 from queues.transactions import database_now, writer
 
-GLOBAL_KEY_LENGTH = 255
-TOPIC_LENGTH = 100
 CHUNK = 2000
 """How many tasks of very many one transaction creates."""
-
-NOTIFICATIONS_MAX = notifications.SETTINGS_MAX[Level.TASK]
 
 
 @dataclass(frozen=True)
@@ -50,151 +36,13 @@ class CreatedMany:
     settings: list[notifications.Made]
 
 
-@dataclass(frozen=True, kw_only=True)
-class TaskDraft:
-    """A task before it exists.
-
-    `target_reviewer` and `exclude_reviewers` are e-mails; `judgments_required` None means the queue's number (or 1 with
-    a target). `output_data` makes a task that is finished from the start. `notifications` are settings of its own.
-    """
-
-    input_data: Any
-    output_data: Any = None
-    topic: str = ""
-    priority: int = PRIORITY_DEFAULT
-    target_reviewer: str | None = None
-    exclude_reviewers: tuple[str, ...] = ()
-    global_keys: tuple[str, ...] = ()
-    judgments_required: int | None = None
-    schedule_to: datetime | None = None
-    expire_at: datetime | None = None
-    seconds_to_expire: int | None = None
-    has_hook: bool = False
-    notifications: tuple[NotificationDraft, ...] = ()
-
-    @property
-    def target(self) -> str | None:
-        """The target's e-mail in lower case, or None for anyone."""
-        if self.target_reviewer is None or self.target_reviewer == ANYONE:
-            return None
-        return self.target_reviewer.lower()
-
-    @property
-    def excluded(self) -> frozenset[str]:
-        return frozenset(email.lower() for email in self.exclude_reviewers)
-
-
-def _shape_faults(draft: TaskDraft, queue: Queue) -> Iterable[tuple[str, str]]:
-    """What is wrong with a draft whatever the time and whoever is who: (pointer, sentence) pairs."""
-    for member, value, schema in (
-        ("input_data", draft.input_data, queue.input_schema),
-        ("output_data", draft.output_data, queue.output_schema),
-    ):
-        if value is None:
-            continue
-        try:
-            strictjson.check(value)
-        except strictjson.StrictJSONError as error:
-            yield f"/{member}{error.pointer}", error.detail
-            continue
-        if schema is not None:
-            for fault in schemas.check_answer(schema, value):
-                yield f"/{member}{fault['pointer']}", fault["detail"]
-    if draft.input_data is None:
-        yield "/input_data", "A task needs its input."
-    if not PRIORITY_MIN <= draft.priority <= PRIORITY_MAX:
-        yield "/priority", f"Must be from {PRIORITY_MIN} (most important) to {PRIORITY_MAX}."
-    yield from _text_faults(draft)
-    if len(draft.topic) > TOPIC_LENGTH:
-        yield "/topic", f"At most {TOPIC_LENGTH} characters."
-    if draft.judgments_required is not None and not 1 <= draft.judgments_required <= JUDGMENTS_MAX:
-        yield "/judgments_required", f"Must be from 1 to {JUDGMENTS_MAX}."
-    if draft.target is not None and draft.judgments_required not in (None, 1):
-        yield "/judgments_required", "A task with a target is judged once, by its target."
-    if len(draft.global_keys) > GLOBAL_KEYS_MAX:
-        yield "/global_keys", f"At most {GLOBAL_KEYS_MAX} keys."
-    if len(set(draft.global_keys)) < len(draft.global_keys):
-        yield "/global_keys", "The same key stands here twice."
-    if any(not 1 <= len(key) <= GLOBAL_KEY_LENGTH for key in draft.global_keys):
-        yield "/global_keys", f"A key has 1 to {GLOBAL_KEY_LENGTH} characters."
-    if len(draft.excluded) > EXCLUDED_MAX:
-        yield "/exclude_reviewers", f"At most {EXCLUDED_MAX} reviewers."
-    if draft.target is not None and draft.target in draft.excluded:
-        yield "/exclude_reviewers", "The target cannot be excluded."
-    if draft.seconds_to_expire is not None and not 1 <= draft.seconds_to_expire <= SECONDS_MAX:
-        yield "/seconds_to_expire", f"Must be from 1 to {SECONDS_MAX} seconds."
-    if draft.expire_at is not None and draft.seconds_to_expire is not None:
-        yield "/seconds_to_expire", "Give expire_at or seconds_to_expire, not both."
-    if len(draft.notifications) > NOTIFICATIONS_MAX:
-        yield "/notifications", f"At most {NOTIFICATIONS_MAX} for one task."
-    yield from _setting_faults(draft)
-
-
-def _text_faults(draft: TaskDraft) -> Iterable[tuple[str, str]]:
-    """Text that one database keeps and the other refuses."""
-    for pointer, text in (("/topic", draft.topic), *(("/global_keys", key) for key in draft.global_keys)):
-        if text.isascii() and "\0" not in text:
-            continue
-        try:
-            strictjson.check(text)
-        except strictjson.StrictJSONError as error:
-            yield pointer, error.detail
-
-
-def _setting_faults(draft: TaskDraft) -> Iterable[tuple[str, str]]:
-    endpoints = set()
-    for position, setting in enumerate(draft.notifications):
-        for pointer, detail in notifications.faults(setting):
-            yield f"/notifications/{position}{pointer}", detail
-        if setting.endpoint in endpoints:
-            yield f"/notifications/{position}/endpoint", "The same endpoint stands here twice."
-        endpoints.add(setting.endpoint)
-
-
-def _time_faults(draft: TaskDraft, now: datetime) -> Iterable[tuple[str, str]]:
-    if draft.expire_at is not None and draft.expire_at <= now:
-        yield "/expire_at", "This time has passed."
-    elif draft.expire_at is not None and draft.schedule_to is not None and draft.expire_at <= draft.schedule_to:
-        yield "/expire_at", "The task would expire before it is available."
-
-
 def look_up(drafts: Sequence[TaskDraft]) -> None:
     """Refuse settings whose endpoints cannot be told: asks the network, so before the transaction that creates tasks.
 
     Raises InvalidInput.
     """
-    _refuse((index, fault) for index, draft in enumerate(drafts) for fault in _setting_faults(draft))
-    _refuse(_endpoint_faults(drafts))
-
-
-def _endpoint_faults(drafts: Sequence[TaskDraft]) -> Iterable[tuple[int, tuple[str, str]]]:
-    """Settings whose endpoints cannot be told, each address asked about once."""
-    wanted = [
-        (index, f"/notifications/{position}/endpoint", setting.endpoint)
-        for index, draft in enumerate(drafts)
-        for position, setting in enumerate(draft.notifications)
-    ]
-    if len({endpoint for *_place, endpoint in wanted}) > notifications.ENDPOINTS_MAX:
-        index, pointer, _endpoint = wanted[0]
-        yield index, (pointer, f"One request may name {notifications.ENDPOINTS_MAX} different endpoints at most.")
-        return
-    refused = notifications.look_up({endpoint for *_place, endpoint in wanted})
-    yield from ((index, (pointer, refused[endpoint])) for index, pointer, endpoint in wanted if endpoint in refused)
-
-
-def _people_faults(
-    draft: TaskDraft, people: dict[str, list[Any]], with_access: set[Any], *, queue: Queue, requester: Any
-) -> Iterable[tuple[str, str]]:
-    """`requester`: who will post it, None where that is not known yet."""
-    if draft.target is not None:
-        found = [user for user in people[draft.target] if user.pk in with_access]
-        if len(found) != 1:
-            yield "/target_reviewer", f"{draft.target_reviewer} is not exactly one active reviewer of this queue."
-        elif requester is not None and found[0].pk == requester.pk and not queue.requester_may_review:
-            yield "/target_reviewer", lifecycle.OWN_TARGET
-    for position, email in enumerate(draft.exclude_reviewers):
-        if not people[email.lower()]:
-            yield f"/exclude_reviewers/{position}", f"There is no active user {email}."
+    _refuse((index, fault) for index, draft in enumerate(drafts) for fault in setting_faults(draft))
+    _refuse(endpoint_faults(drafts))
 
 
 def _refuse(faults: Iterable[tuple[int, tuple[str, str]]]) -> None:
@@ -258,9 +106,9 @@ def check_drafts(
         (index, pointer, detail)
         for index, draft in enumerate(drafts)
         for pointer, detail in (
-            *_shape_faults(draft, queue),
-            *_time_faults(draft, now),
-            *_people_faults(draft, people, with_access, queue=queue, requester=None),
+            *shape_faults(draft, queue),
+            *time_faults(draft, now),
+            *people_faults(draft, people, with_access, queue=queue, requester=None),
         )
     ]
 
@@ -299,7 +147,7 @@ def create(
     now: datetime | None = None,
 ) -> Created:
     """The same, and the secrets of endpoints that are new with these tasks, which were looked up before (`look_up`)."""
-    _refuse((index, fault) for index, draft in enumerate(drafts) for fault in _shape_faults(draft, queue))
+    _refuse((index, fault) for index, draft in enumerate(drafts) for fault in shape_faults(draft, queue))
     return _insert(queue=queue, requester=requester, drafts=drafts, actor=actor or requester, now=now)
 
 
@@ -327,8 +175,8 @@ def create_many(
     remaining, done = iter(drafts), CreatedMany([], [])
     while part := list(islice(remaining, chunk)):
         try:
-            _refuse((index, fault) for index, draft in enumerate(part) for fault in _shape_faults(draft, queue))
-            _refuse(_endpoint_faults(part))
+            _refuse((index, fault) for index, draft in enumerate(part) for fault in shape_faults(draft, queue))
+            _refuse(endpoint_faults(part))
             made = _insert(queue=queue, requester=requester, drafts=part, actor=actor or requester, now=now)
         except CrowdError as refused:
             raise _counted(refused, len(done.ids)) from None
@@ -392,8 +240,8 @@ def _insert(*, queue: Queue, requester: Any, drafts: Sequence[TaskDraft], actor:
         (index, fault)
         for index, draft in enumerate(drafts)
         for fault in (
-            *_time_faults(draft, now),
-            *_people_faults(draft, people, with_access, queue=queue, requester=requester),
+            *time_faults(draft, now),
+            *people_faults(draft, people, with_access, queue=queue, requester=requester),
         )
     )
     made = (

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from queues import moments, strictjson
+from queues.drafts import TaskDraft
 from queues.exceptions import InvalidInput
-from queues.intake import TaskDraft
 
 
 def _text(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from assignments import exclusions
 from assignments.models import Assignment
 from queues import intake, strictjson
-from queues.intake import TaskDraft
+from queues.drafts import TaskDraft
 from queues.models import Queue, Task
 from queues.states import PRIORITY_DEFAULT
 from routing import calling, definitions

@@ -6,7 +6,7 @@ from django.contrib.auth import get_user_model
 
 from assignments import claims
 from queues import administration, intake, members
-from queues.intake import TaskDraft
+from queues.drafts import TaskDraft
 from queues.models import Membership, Queue, Task
 from queues.states import Role
 

@@ -16,7 +16,7 @@ from crowdsite.demo import digits, pool, runs
 from crowdsite.demo.digits import INPUT_SCHEMA, INSTRUCTIONS, OUTPUT_SCHEMA
 from crowdsite.demo.making import make_queue
 from queues import intake, tokens
-from queues.intake import TaskDraft
+from queues.drafts import TaskDraft
 from queues.models import Queue
 
 QUEUE = "digits"

@@ -20,6 +20,7 @@ from queues.admin.lists import BigListAdmin
 from queues.admin.member import raw_id
 from queues.admin.tools import TASK_LINKS
 from queues.admin.writing import WriterForm
+from queues.drafts import TOPIC_LENGTH, TaskDraft
 from queues.models import GlobalKey, Task
 from queues.people import ANYONE, email_of, shown
 from queues.states import CLOSED, JUDGMENTS_MAX, PRIORITY_DEFAULT, PRIORITY_MAX, PRIORITY_MIN, SECONDS_MAX, TaskStatus
@@ -46,7 +47,7 @@ class NewTaskForm(WriterForm):
         max_value=PRIORITY_MAX,
         help_text=_("5 is the most important, 995 the least."),
     )
-    topic = forms.CharField(label=_("Topic"), required=False, max_length=intake.TOPIC_LENGTH)
+    topic = forms.CharField(label=_("Topic"), required=False, max_length=TOPIC_LENGTH)
     target_reviewer = TargetField(
         label=_("Target"), required=False, help_text=_("A reviewer’s e-mail or id; empty: anyone.")
     )
@@ -88,7 +89,7 @@ class NewTaskForm(WriterForm):
     def write(self) -> Task:
         fields = dict(self.cleaned_data)
         queue, target = fields.pop("queue"), fields.pop("target_reviewer")
-        draft = intake.TaskDraft(**fields, target_reviewer=email_of(target) if target else None)
+        draft = TaskDraft(**fields, target_reviewer=email_of(target) if target else None)
         return intake.create_task(queue=queue, requester=self.actor, draft=draft)
 
 

@@ -10,7 +10,7 @@ from rest_framework.exceptions import ValidationError
 from assignments.api.serializers import AssignSerializer, ExtendSerializer, FinalizeSerializer, SkipSerializer
 from queues.api.acceptance import Acceptance
 from queues.api.serializers.queues import CallStrategySerializer, MemberSerializer
-from queues.intake import TOPIC_LENGTH
+from queues.drafts import TOPIC_LENGTH
 from queues.states import SECONDS_MAX
 
 SERIALIZERS = (CallStrategySerializer, AssignSerializer, FinalizeSerializer, SkipSerializer, ExtendSerializer)

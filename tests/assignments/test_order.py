@@ -10,7 +10,7 @@ from assignments import claims, lifecycle
 from assignments.models import Assignment
 from queues import intake, priority
 from queues import lifecycle as tasks_lifecycle
-from queues.intake import TaskDraft
+from queues.drafts import TaskDraft
 from queues.models import Membership, Queue, Task
 from tests import cast
 

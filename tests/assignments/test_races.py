@@ -17,8 +17,8 @@ from assignments.models import Assignment
 from assignments.states import AssignmentStatus
 from queues import intake, invariants, members
 from queues import lifecycle as tasks_lifecycle
+from queues.drafts import TaskDraft
 from queues.exceptions import CrowdError
-from queues.intake import TaskDraft
 from queues.models import Membership, Task
 from queues.states import OPEN, TaskStatus
 from tests import cast

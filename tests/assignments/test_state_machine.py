@@ -25,8 +25,8 @@ from assignments import claims, lifecycle
 from assignments.models import Assignment, Exclusion
 from queues import administration, intake, invariants, members, priority
 from queues import lifecycle as tasks
+from queues.drafts import TaskDraft
 from queues.exceptions import CrowdError
-from queues.intake import TaskDraft
 from queues.models import Membership, Task
 from queues.states import Role
 from tests import cast

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 
 from crowdsite.demo import digits, loading
 from queues import intake
-from queues.intake import TaskDraft
+from queues.drafts import TaskDraft
 from queues.models import Queue, Task
 from tests import cast
 from tests.browser import PATIENCE

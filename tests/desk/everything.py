@@ -18,7 +18,7 @@ from pavilion.models import Hire
 from queues import administration, batches, deliveries, intake, notifications, sequencer
 from queues import lifecycle as task_lifecycle
 from queues.deliveries import Outcome
-from queues.intake import TaskDraft
+from queues.drafts import TaskDraft
 from queues.models import Delivery, FeedEntry, Membership, Queue, Task
 from queues.notifications import NotificationDraft
 from queues.states import Level, Role

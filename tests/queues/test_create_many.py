@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 
 from queues import copying, intake, invariants, sequencer, signals
+from queues.drafts import TaskDraft
 from queues.exceptions import InvalidInput, QueueArchived
-from queues.intake import TaskDraft
 from queues.models import Event, EventPending, GlobalKey, Notification, Queue, Task
 from queues.notifications import NotificationDraft
 from tests import cast

@@ -11,10 +11,11 @@ from datetime import timedelta
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 from queues import administration, intake
+from queues.drafts import TaskDraft
 
 mia = get_user_model().objects.create_user("mia", "mia@example.org")
 queue = administration.create_queue(name="soon", actor=mia)
-draft = intake.TaskDraft(input_data={}, schedule_to=timezone.now() + timedelta(seconds=1))
+draft = TaskDraft(input_data={}, schedule_to=timezone.now() + timedelta(seconds=1))
 intake.create_tasks(queue=queue, drafts=[draft], requester=mia)
 """
 

@@ -13,7 +13,7 @@ from queues.api.fields import (
     StrictSerializer,
 )
 from queues.api.serializers.people import EMAIL_LENGTH
-from queues.intake import TOPIC_LENGTH
+from queues.drafts import TOPIC_LENGTH
 from queues.people import email_of
 from queues.states import (
     JUDGMENTS_MAX,

@@ -20,7 +20,8 @@ from queues.api.serializers.notifications import (
     as_notification,
 )
 from queues.api.serializers.people import EMAIL_LENGTH, EmailOf
-from queues.intake import GLOBAL_KEY_LENGTH, NOTIFICATIONS_MAX, TOPIC_LENGTH, Created, TaskDraft
+from queues.drafts import GLOBAL_KEY_LENGTH, NOTIFICATIONS_MAX, TOPIC_LENGTH, TaskDraft
+from queues.intake import Created
 from queues.people import ANYONE
 from queues.states import (
     EXCLUDED_MAX,

@@ -1,5 +1,5 @@
-"""How many tasks a queue has of each topic and status, and how many hand-outs were lost: counted once, then kept by
-events.
+"""How many tasks a queue has of each topic and status, how many were handed out and how that ended: counted once, then
+kept by events.
 
 Each committed event has its place in the feed, or is pending, and one snapshot sees each exactly once. So what was
 counted up to a position, with what the events behind that position and the pending ones say, is exact at every moment,
@@ -11,11 +11,11 @@ from functools import cache
 from typing import Any
 
 from django.db import connection
-from django.db.models import Subquery
+from django.db.models import Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from assignments.models import Assignment, Census, CensusMark
-from assignments.states import EventType
+from assignments.states import ENDING_EVENT, AssignmentStatus, EventType
 from queues.models import Event, EventPending, FeedEntry, FeedMark, Queue, Task
 from queues.rows import table
 from queues.sequencer import outlook
@@ -29,16 +29,16 @@ BATCH = 5000
 LONG = 2000
 """Who finds so many changes that are not rolled up rolls some up."""
 
-LOST = (EventType.ASSIGNMENT_EXPIRED, EventType.ASSIGNMENT_SKIPPED)
-"""The ends of assignments that are counted."""
+HANDS = (EventType.ASSIGNMENT_CREATED, *ENDING_EVENT.values())
+"""What is counted of assignments: that they were handed out, and how they ended."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Topic → status → tasks, of which there are any; the type of an event in LOST → assignments that ended so."""
+    """Topic → status → tasks, of which there are any; the type of an event in HANDS → assignments of which it tells."""
 
     tasks: dict[str, dict[str, int]] = field(default_factory=dict)
-    lost: dict[str, int] = field(default_factory=dict)
+    hands: dict[str, int] = field(default_factory=dict)
 
     def by_status(self) -> dict[str, int]:
         """Status → tasks, for every status."""
@@ -60,11 +60,36 @@ def of_queue(queue: Queue) -> Counts:
             catch_up()
     counts = Counts()
     for topic, what, n, _changes in rows:
-        if what in LOST:
-            counts.lost[what] = int(n)
+        if what in HANDS:
+            counts.hands[what] = int(n)
         elif n:
             counts.tasks.setdefault(topic, {})[what] = int(n)
-    return Counts(dict(sorted(counts.tasks.items())), counts.lost)
+    return Counts(dict(sorted(counts.tasks.items())), counts.hands)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The census as it was rolled up last: queue id → status, or type in HANDS → how many; and how many places of the
+    feed came since, of which it does not know yet.
+    """
+
+    counts: dict[int, dict[str, int]]
+    behind: int
+
+
+def kept() -> Kept | None:
+    """All queues as the roll-up left them, with one look at the few rows of the census; None before the first roll-up.
+
+    No number of what is counted of assignments ever falls from one look to the next.
+    """
+    position = CensusMark.objects.values_list("position", flat=True).first()
+    if position is None:
+        return None
+    last = FeedEntry.objects.order_by("-position").values_list("position", flat=True).first() or position
+    counts: dict[int, dict[str, int]] = {}
+    for queue_id, what, n in Census.objects.order_by().values_list("queue_id", "what").annotate(Sum("n")):
+        counts.setdefault(queue_id, {})[what] = int(n)
+    return Kept(counts, max(0, last - position))
 
 
 def catch_up() -> int:
@@ -140,12 +165,13 @@ ON CONFLICT (queue_id, topic, what) DO UPDATE SET n = {table(Census)}.n + exclud
 
 def _rows(of: str) -> str:
     """(queue_id, topic, what, n) as the rows of tasks and assignments have it. `of`: a condition on queue_id."""
-    lost = ", ".join(f"'{type_.removeprefix('ASSIGNMENT_')}'" for type_ in LOST)
     return f"""
 SELECT queue_id, topic, status AS what, count(*) AS n FROM {table(Task)} WHERE true {of}
 GROUP BY queue_id, topic, status
-UNION ALL SELECT queue_id, '', 'ASSIGNMENT_' || status, count(*) FROM {table(Assignment)} WHERE status IN ({lost}) {of}
-GROUP BY queue_id, status"""
+UNION ALL SELECT queue_id, '', 'ASSIGNMENT_' || status, count(*) FROM {table(Assignment)}
+WHERE status <> '{AssignmentStatus.CREATED}' {of} GROUP BY queue_id, status
+UNION ALL SELECT queue_id, '', '{EventType.ASSIGNMENT_CREATED}', count(*) FROM {table(Assignment)} WHERE true {of}
+GROUP BY queue_id"""
 
 
 _PENDING = f"{table(EventPending)} pending", "pending", "true"
@@ -163,7 +189,7 @@ def _effects(source: tuple[str, str, str], of: str = "") -> str:
     Events from before they told so much (their `was` and `topic`) have no effect, now and ever.
     """
     rows, name, condition = source
-    moving, ends = (", ".join(f"'{type_}'" for type_ in types) for types in (MOVING_EVENT.values(), LOST))
+    moving, hands = (", ".join(f"'{type_}'" for type_ in types) for types in (MOVING_EVENT.values(), HANDS))
     if connection.vendor == "postgresql":
         # Each by its id: joined, all events may be gone through beside the few that are pending.
         events = f"CROSS JOIN LATERAL (SELECT * FROM {table(Event)} WHERE id = {name}.event_id OFFSET 0) event"
@@ -177,15 +203,17 @@ def _effects(source: tuple[str, str, str], of: str = "") -> str:
     return f"""
 SELECT queue_id, topic, what, n FROM (
   SELECT event.queue_id, way.n,
-    CASE WHEN event.type IN ({ends}) THEN '' WHEN event.type = '{updated}' AND way.n < 0 THEN {topic_was}
-      ELSE {topic} END AS topic,
-    CASE WHEN event.type IN ({ends}) THEN CASE WHEN way.n > 0 THEN event.type END
+    CASE WHEN way.hand = 1 THEN '' WHEN event.type = '{updated}' AND way.n < 0 THEN {topic_was} ELSE {topic} END
+      AS topic,
+    CASE WHEN way.hand = 1 THEN CASE WHEN event.type IN ({hands}) THEN event.type END
       WHEN event.type = '{taken}' THEN
         CASE WHEN {task_status} = '{TaskStatus.ASSIGNED}'
           THEN CASE WHEN way.n > 0 THEN '{TaskStatus.ASSIGNED}' ELSE '{TaskStatus.AVAILABLE}' END END
+      WHEN event.type IN ({hands}) THEN NULL
       WHEN event.type = '{updated}' OR way.n > 0 THEN {status} ELSE {was} END AS what
-  FROM {rows} {events} CROSS JOIN (SELECT 1 AS n UNION ALL SELECT -1) way
-  WHERE {condition} AND event.type IN ({moving}, {ends}, '{taken}', '{updated}')
+  FROM {rows} {events}
+    CROSS JOIN (SELECT 1 AS n, 0 AS hand UNION ALL SELECT -1, 0 UNION ALL SELECT 1, 1) way
+  WHERE {condition} AND event.type IN ({moving}, {hands}, '{updated}')
 ) effects WHERE topic IS NOT NULL AND what IS NOT NULL {of}"""
 
 

@@ -178,7 +178,7 @@ class MetricsMark(models.Model):
 class Census(models.Model):
     """How many tasks of a queue and topic have a status, as of the mark's position in the feed.
 
-    `what`: the status; or the type of the event that ends an assignment, for how many ended so (under topic "").
+    `what`: the status; or the type of an event of assignments, for how many it has told of (under topic "").
     """
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="+", db_index=False)

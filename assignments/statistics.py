@@ -50,8 +50,8 @@ def of_queue(queue: Queue, *, now: datetime | None = None) -> QueueStats:
         by_topic=counts.tasks,
         oldest_available=_first_available(queue),
         live_by_reviewer=[{"reviewer": email, "live": n} for _, email, n in held.annotate(n=Count("id"))],
-        expired=counts.lost.get(EventType.ASSIGNMENT_EXPIRED, 0),
-        skipped=counts.lost.get(EventType.ASSIGNMENT_SKIPPED, 0),
+        expired=counts.hands.get(EventType.ASSIGNMENT_EXPIRED, 0),
+        skipped=counts.hands.get(EventType.ASSIGNMENT_SKIPPED, 0),
         starved=unservable.count(),
         starved_tasks=list(unservable.order_by("id").values_list("id", flat=True)[:STARVED_SHOWN]),
     )

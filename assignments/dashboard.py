@@ -211,6 +211,17 @@ def _in_state(status: TaskStatus) -> TaskQuerySet:
     return tasks.order_by("status", "id")
 
 
+def waiting() -> list[tuple[int, str, datetime | None]]:
+    """Each living queue's id and name, and since when the first-created of its available tasks waits."""
+    queues = QueueAtWork.objects.alive().order_by("name").annotate(waiting_since=_waiting_since())
+    return list(queues.values_list("pk", "name", "waiting_since"))
+
+
+def _waiting_since() -> Subquery:
+    since = Greatest("created_at", Coalesce("schedule_to", "created_at"))
+    return Subquery(_in_state(TaskStatus.AVAILABLE).values(since=since)[:1])
+
+
 def _capped(status: TaskStatus, cap: int) -> Subquery:
     return Subquery(
         _in_state(status).values("pk")[: cap + 1],
@@ -220,7 +231,6 @@ def _capped(status: TaskStatus, cap: int) -> Subquery:
 
 
 def _with_depths(ids: Collection[int], cap: int) -> Any:
-    since = Greatest("created_at", Coalesce("schedule_to", "created_at"))
     return (
         QueueAtWork.objects.alive()
         .filter(pk__in=ids)
@@ -229,7 +239,7 @@ def _with_depths(ids: Collection[int], cap: int) -> Any:
             n_available=_capped(TaskStatus.AVAILABLE, cap),
             n_assigned=_capped(TaskStatus.ASSIGNED, cap),
             n_scheduled=_capped(TaskStatus.SCHEDULED, cap),
-            waiting_since=Subquery(_in_state(TaskStatus.AVAILABLE).values(since=since)[:1]),
+            waiting_since=_waiting_since(),
         )
     )
 

@@ -5,6 +5,9 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+METRICS_TOKEN_LENGTH = 20
+"""Characters that it has at least."""
+
 
 @register("crowdsite")
 def environment_is_readable(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -45,6 +48,20 @@ def production_has_its_own_encryption_keys(app_configs: Any, **kwargs: Any) -> l
             " secrets: set it to the output of `python -c 'from cryptography.fernet import Fernet;"
             " print(Fernet.generate_key().decode())'` on each.",
             id="crowdsite.E004",
+        )
+    ]
+
+
+@register("crowdsite")
+def metrics_token_is_long(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """crowdsite.E005: CROWDSITE_METRICS_TOKEN can be guessed."""
+    if not 0 < len(settings.CROWDSITE_METRICS_TOKEN) < METRICS_TOKEN_LENGTH:
+        return []
+    return [
+        Error(
+            f"CROWDSITE_METRICS_TOKEN is shorter than {METRICS_TOKEN_LENGTH} characters.",
+            hint="Set it to random ones: `python -c 'import secrets; print(secrets.token_urlsafe(32))'`.",
+            id="crowdsite.E005",
         )
     ]
 

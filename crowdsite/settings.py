@@ -37,7 +37,7 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # HTTPS=1: everything is served over HTTPS. TRUST_PROXY=1: a proxy in front sets X-Forwarded-Proto.
 HTTPS = env.bool("HTTPS", default=False)
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^courierz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^courierz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
@@ -287,6 +287,9 @@ EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
 EMAIL_TIMEOUT = 10
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="crowdsite@localhost")
+
+# Who brings this to /metrics is told the numbers of the site. Without it operators alone are.
+CROWDSITE_METRICS_TOKEN = env.str("CROWDSITE_METRICS_TOKEN", default="")
 
 # What the apps ask a host for.
 CROWDSITE_USER_EMAIL_FIELD = env.str("CROWDSITE_USER_EMAIL_FIELD", default="email")

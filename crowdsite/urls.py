@@ -6,7 +6,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from crowdsite import errors, health, views
+from crowdsite import errors, health, monitoring, views
 from crowdsite.crowd import DemoRouter
 
 urlpatterns = [
@@ -26,6 +26,7 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("courierz", health.courierz, name="courierz"),
+    path("metrics", monitoring.metrics, name="metrics"),
 ]
 
 if settings.LOAD_DEMO:

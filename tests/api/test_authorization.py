@@ -51,6 +51,8 @@ GET     /readyz                                  -      200       200      200  
 POST    /readyz                                  -      405       405      405      405       405     405
 GET     /courierz                                -      200       200      200      200       200     200
 POST    /courierz                                -      405       405      405      405       405     405
+GET     /metrics                                 -      401       403      403      403       403     200
+POST    /metrics                                 -      405       405      405      405       405     405
 GET     /api/schema/                             -      200       200      200      200       200     200
 GET     /api/docs/                               -      200       200      200      200       200     200
 

@@ -14,6 +14,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 from assignments.ws_urls import urlpatterns as of_queues  # noqa: E402
+from crowdsite import requestids  # noqa: E402
 from pavilion.ws_urls import urlpatterns as of_pools  # noqa: E402
 from queues.consumers import nowhere  # noqa: E402
 
@@ -25,6 +26,8 @@ application = ProtocolTypeRouter(
     {
         "http": django_application,
         # The sockets check Origin, session and token themselves.
-        "websocket": URLRouter([*of_queues, *of_pools, re_path("", nowhere)]),  # type: ignore[arg-type]
+        "websocket": requestids.sockets(
+            URLRouter([*of_queues, *of_pools, re_path("", nowhere)])  # type: ignore[arg-type]
+        ),
     }
 )

@@ -4,6 +4,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
 
+from crowdsite.logs import about
 from queues.api import problems
 
 API = "/api/"
@@ -36,7 +37,8 @@ def not_found(request: HttpRequest, exception: Http404) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """500; what happened is in the log only."""
     if for_programs(request):
-        return problems.problem_response("internal-error", "The fault is ours, and it has been logged.")
+        said = "The fault is ours, and it has been logged."
+        return problems.problem_response("internal-error", said, instance=f"urn:crowdsite:request:{about.get()}")
     return defaults.server_error(request)
 
 

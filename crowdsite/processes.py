@@ -37,6 +37,7 @@ def gunicorn(listener: socket.socket) -> None:
     """Serve HTTP on `listener`: WEB_WORKERS processes of WEB_THREADS threads."""
     from gunicorn.app.base import BaseApplication
 
+    from crowdsite.logs import Gunicorn
     from crowdsite.wsgi import application
 
     class Application(BaseApplication):
@@ -48,6 +49,7 @@ def gunicorn(listener: socket.socket) -> None:
                 "threads": settings.WEB_THREADS,
                 "graceful_timeout": PATIENCE,
                 "loglevel": "warning",
+                "logger_class": Gunicorn,
                 "control_socket_disable": True,
             }.items():
                 self.cfg.set(name, value)

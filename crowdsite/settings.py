@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from csp.constants import NONE, SELF
-from environs import Env, EnvValidationError
+from environs import Env, EnvValidationError, validate
 
 from crowdsite import environment
 from pavilion.conf import MARKETPLACES
@@ -80,6 +80,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "crowdsite.requestids.middleware",
     "django.middleware.security.SecurityMiddleware",
     "crowdsite.policy.ContentPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -244,11 +245,15 @@ CELERY_BEAT_SCHEDULE = {
     }.items()
 }
 
+# Lines for people, or an object a line for machines; and whether each request leaves one.
+CROWDSITE_LOG_FORMAT: str = env.str("CROWDSITE_LOG_FORMAT", default="line", validate=validate.OneOf(["line", "json"]))
+CROWDSITE_LOG_FORMAT = CROWDSITE_LOG_FORMAT or "line"
+CROWDSITE_ACCESS_LOG = env.bool("CROWDSITE_ACCESS_LOG", default=CROWDSITE_LOG_FORMAT == "json")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"line": {"()": "crowdsite.logs.Line"}, "json": {"()": "crowdsite.logs.Json"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": CROWDSITE_LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "crowdsite": {"level": "INFO"},

@@ -56,6 +56,11 @@ def test_a_program_reads_a_problem_document(visitor, address, status, slug):
     assert "secret" not in answer.text
 
 
+def test_a_fault_of_ours_says_under_which_id_it_was_logged(visitor):
+    answer = visitor.get("/api/v1/broken/", headers={"X-Request-Id": "r-9"})
+    assert answer.json()["instance"] == "urn:crowdsite:request:r-9"
+
+
 @pytest.mark.parametrize(
     ("address", "status", "said"),
     [

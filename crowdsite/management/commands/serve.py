@@ -1,10 +1,15 @@
 """`manage.py serve`: the whole site with one command. `make run` calls it."""
 
+import logging
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from crowdsite import ending, runner
+from crowdsite.announce import Say
+
+logger = logging.getLogger("crowdsite")
 
 
 class Command(BaseCommand):
@@ -22,7 +27,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until a signal asks for the end; raises CommandError when the site cannot start or broke."""
         self.check(tags=["crowdsite", "pavilion"])
+        say: Say = self.stdout.write
+        if settings.CROWDSITE_LOG_FORMAT == "json":
+            say = logger.info
+            logging.captureWarnings(True)
         try:
-            runner.serve(say=lambda line: self.stdout.write(line))
+            runner.serve(say=say)
         except ending.CannotServe as problem:
             raise CommandError(str(problem)) from problem

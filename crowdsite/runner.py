@@ -3,6 +3,8 @@
 import errno
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from django.conf import settings
@@ -15,6 +17,9 @@ from django.db.migrations.executor import MigrationExecutor
 from crowdsite import environment
 from crowdsite.announce import Say
 from crowdsite.ending import SIGNALS, CannotServe
+
+# The key of the advisory lock under which the database is prepared: "crowd" in ASCII.
+PREPARING = 0x63726F7764
 
 
 class Stopped(BaseException):
@@ -72,6 +77,33 @@ def listen(host: str, port: int, variable: str) -> socket.socket:
     return listener
 
 
+def migrations_wait() -> bool:
+    """Whether a migration of this version is not applied."""
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def demo_waits() -> bool:
+    """Whether the demo belongs into this database and is not there. Asked of one that is migrated."""
+    return settings.LOAD_DEMO and not get_user_model()._default_manager.exists()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Have the site's other hosts, which may start at the same time, wait until this one is ready with the database."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [PREPARING])
+    try:
+        yield
+    finally:
+        # Where the connection is broken, the lock is gone with it.
+        with suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [PREPARING])
+
+
 def site_url() -> str:
     """The address at which a person on this machine opens the site."""
     return environment.local_url(settings.HOST, settings.PORT) + "/"
@@ -86,12 +118,13 @@ def prepare_database(say: Say) -> None:
         for problem in run_checks(tags=[Tags.database], databases=[DEFAULT_DB_ALIAS]):
             if problem.is_serious():
                 raise CannotServe(problem.msg)
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            say("Migrating the database.")
-            call_command("migrate", interactive=False, verbosity=0)
-        if settings.LOAD_DEMO and not get_user_model()._default_manager.exists():
-            call_command("load_demo", url=site_url())
+        if migrations_wait() or demo_waits():
+            with alone():
+                if migrations_wait():
+                    say("Migrating the database.")
+                    call_command("migrate", interactive=False, verbosity=0)
+                if demo_waits():
+                    call_command("load_demo", url=site_url())
     except DatabaseError as problem:
         raise CannotServe(f"The database cannot be used: {str(problem).strip()}") from problem
     finally:

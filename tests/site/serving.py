@@ -44,9 +44,9 @@ def manage(*arguments: str, **given: object) -> subprocess.CompletedProcess[str]
 
 
 class Served:
-    """A site that is being served, with everything that it printed in `output`."""
+    """A site that is being served, with everything that it printed in `output`; `root`: from this tree of sources."""
 
-    def __init__(self, folder: Path, **given: object) -> None:
+    def __init__(self, folder: Path, root: Path = ROOT, **given: object) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         self.log = folder / f"serve-{self.port}.log"
@@ -56,7 +56,7 @@ class Served:
         with self.log.open("wb") as log:
             self.process = psutil.Popen(
                 [sys.executable, "manage.py", "serve"],
-                cwd=ROOT,
+                cwd=root,
                 env=variables(**self.given),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -108,9 +108,9 @@ def gone(process: psutil.Process) -> bool:
 
 
 @contextmanager
-def serving(folder: Path, **given: object) -> Iterator[Served]:
+def serving(folder: Path, root: Path = ROOT, **given: object) -> Iterator[Served]:
     """A site that is served from `folder` and whose processes end with the block, whatever happens."""
-    site = Served(folder, **given)
+    site = Served(folder, root, **given)
     try:
         yield site
     finally:

@@ -313,14 +313,16 @@ def _locked_endpoint(endpoint_id: int) -> Endpoint:
 def rotate(*, endpoint_id: int, now: datetime | None = None) -> str:
     """Give an endpoint a new secret and return it; the old one signs as well for 24 hours more.
 
-    So does the one before that, where it still did. Raises Endpoint.DoesNotExist.
+    So does the one before that, where it still did; and neither where the key it was sealed with is lost. Raises
+    Endpoint.DoesNotExist.
     """
     endpoint = _locked_endpoint(endpoint_id)
     moment, secret = database_now(now), new_secret()
     lives_on = endpoint.old_secret_until is not None and endpoint.old_secret_until > moment
     before = [endpoint.secret, *(endpoint.old_secret.split() if lives_on else [])]
-    endpoint.old_secret = " ".join(before[:OLD_SECRETS_MAX])
-    endpoint.old_secret_until = moment + OLD_SECRET_LIVES
+    signing = [sealed for sealed in before if vault.is_readable(sealed)]
+    endpoint.old_secret = " ".join(signing[:OLD_SECRETS_MAX])
+    endpoint.old_secret_until = moment + OLD_SECRET_LIVES if signing else None
     endpoint.secret = vault.seal(secret)
     endpoint.save(update_fields=["secret", "old_secret", "old_secret_until"])
     return secret

@@ -43,6 +43,15 @@ def unseal(sealed: str) -> str:
         ) from unknown
 
 
+def is_readable(sealed: str) -> bool:
+    """Whether one of the keys is the one it was sealed with."""
+    try:
+        unseal(sealed)
+    except ImproperlyConfigured:
+        return False
+    return True
+
+
 def reseal(sealed: str) -> str:
     """The same under the newest key. Raises ImproperlyConfigured as `unseal` does."""
     return seal(unseal(sealed))

@@ -95,3 +95,13 @@ def test_resealing_without_the_old_key_says_so_and_changes_nothing(
     with pytest.raises(CommandError, match="does not list any more"):
         call_command("reseal_secrets")
     assert Endpoint.objects.get().secret == before
+
+
+def test_where_the_key_is_lost_a_new_secret_signs_alone(
+    under_the_old_key: tuple[list[str], int], settings: Any
+) -> None:
+    settings.CROWDSITE_ENCRYPTION_KEYS = [NEW]
+    endpoint = Endpoint.objects.get()
+    secret = notifications.rotate(endpoint_id=endpoint.pk)
+    claimed = deliveries.claim(endpoint_ids=[endpoint.pk], limit=1, lease=deliveries.PATIENCE)[0]
+    Webhook(secret).verify(claimed.body, signed(claimed, Delivery.objects.all()[0].created_at))

@@ -98,6 +98,12 @@ def catch_up() -> int:
     return roll_up()
 
 
+def count_anew() -> None:
+    """Count all rows, whatever was counted before. Who asks meanwhile waits for nobody, and counts for themselves."""
+    CensusMark.objects.update(position=None)
+    roll_up()
+
+
 def roll_up(*, limit: int = BATCH) -> int:
     """Count up to `limit` further places of the feed; the first time, all rows. How many places it was.
 

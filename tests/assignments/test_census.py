@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
 from assignments import census, invariants, jobs, lifecycle, statistics
@@ -252,6 +253,18 @@ def test_a_deleted_queue_keeps_its_numbers(digits):
     roll_up_all()
     assert dict(Census.objects.filter(n__gt=0).values_list("what", "n")) == {"CANCELED": 2}
     assert shown(Queue.objects.get(pk=digits.pk)) == counted(digits)
+
+
+def test_what_is_wrong_is_right_once_everything_was_counted_anew(digits):
+    cast.post(digits, 3)
+    sequence_all()
+    census.roll_up()
+    Census.objects.update(n=7)
+    assert invariants.census.differing()[:1]
+    cast.post(digits)
+    call_command("recount")
+    assert shown(digits).tasks == {"": {"AVAILABLE": 4}}
+    assert not invariants.census.differing()[:1]
 
 
 def test_all_queues_are_read_as_the_roll_up_left_them(digits, alice):

@@ -9,7 +9,7 @@ import random
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import router
@@ -63,7 +63,10 @@ TOO_MANY, UNAVAILABLE, GONE = 429, 503, 410
 
 @dataclass(frozen=True)
 class Claimed:
-    """A delivery under a lease. `headers` and `secrets` are sealed; `fence` names this try of it."""
+    """A delivery under a lease. `headers` and `secrets` are sealed; `fence` names this try of it.
+
+    `ahead`: how far the database's clock was ahead of this process's.
+    """
 
     id: int
     endpoint_id: int
@@ -72,6 +75,7 @@ class Claimed:
     secrets: tuple[str, ...]
     body: str
     fence: int
+    ahead: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True)
@@ -142,18 +146,19 @@ def claim(*, endpoint_ids: Collection[int], limit: int, lease: timedelta, now: d
         next_try_at=moment + lease,
     )
     _set_due(endpoints, taken_at=moment)
-    return [_claimed(row, endpoints[row.endpoint_id], moment) for row in rows]
+    ahead = moment - datetime.now(UTC)
+    return [_claimed(row, endpoints[row.endpoint_id], moment, ahead) for row in rows]
 
 
 def _rests(endpoint: Endpoint, now: datetime) -> bool:
     return endpoint.rests_until is not None and endpoint.rests_until > now
 
 
-def _claimed(row: Delivery, endpoint: Endpoint, now: datetime) -> Claimed:
+def _claimed(row: Delivery, endpoint: Endpoint, now: datetime, ahead: timedelta) -> Claimed:
     secrets = [endpoint.secret]
     if endpoint.old_secret_until is not None and endpoint.old_secret_until > now:
         secrets += endpoint.old_secret.split()
-    return Claimed(row.pk, endpoint.pk, endpoint.url, row.headers, tuple(secrets), row.body, row.tries + 1)
+    return Claimed(row.pk, endpoint.pk, endpoint.url, row.headers, tuple(secrets), row.body, row.tries + 1, ahead)
 
 
 def _set_due(ids: Collection[int], **fields: Any) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -84,6 +85,15 @@ def test_a_receiver_with_the_public_package_knows_it_for_ours() -> None:
     assert 0 <= outcome.milliseconds < 20_000
     with pytest.raises(WebhookVerificationError):
         got.verified(notifications.new_secret())
+
+
+def test_it_is_signed_by_the_databases_clock_where_this_machines_is_wrong() -> None:
+    hours = timedelta(hours=2)
+    with receiving() as receiver:
+        (outcome,) = post(replace(claimed(receiver.url), ahead=hours))
+    (got,) = receiver.received
+    assert abs(int(got.headers["webhook-timestamp"]) - time.time() - hours.total_seconds()) < 10
+    assert abs(outcome.started_at - timezone.now() - hours) < timedelta(seconds=20)
 
 
 def test_while_secrets_rotate_either_of_them_verifies() -> None:

@@ -15,7 +15,7 @@ PRODUCTION := DATABASE_URL=postgres://db.example/crowdsite REDIS_URL=redis://db.
   CROWDSITE_ENCRYPTION_KEYS=$$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')
 
 .DEFAULT_GOAL := help
-.PHONY: help install libraries run test bench bench-all sweep screenshots soak guards check format requirements wheel clean
+.PHONY: help install libraries run test bench bench-all sweep screenshots soak guards hosts check format requirements wheel clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ soak: $(DEV_STAMP) ## kill one part after the other for a minute under load: wha
 
 guards: $(DEV_STAMP) ## take each guard of the code away in turn and see its tests go red (ARGS="lease key": those only)
 	@exec $(BIN)/python -m tests.guards $(ARGS)
+
+hosts: $(DEV_STAMP) $(BROWSER_STAMP) ## mount the apps in somebody else's site, on each Python found, with the oldest and newest packages (ARGS="/other/python")
+	@exec $(BIN)/python -m tests.hostsite.matrix $(ARGS)
 
 check: $(DEV_STAMP) ## lint, format, types, floors between the apps, migrations, settings, and known holes of what is installed
 	$(BIN)/ruff check

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import dj_database_url
 from environs import EnvError
 
+from queues.throttles import read_rate
+
 SQLITE = "django.db.backends.sqlite3"
 POSTGRESQL = "django.db.backends.postgresql"
 
@@ -68,6 +70,15 @@ def redis(url: str) -> str:
     if url and urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
         raise EnvError("Only redis://, rediss:// and unix:// addresses are supported.")
     return url
+
+
+def rate(text: str) -> str:
+    """Return `text`, a rate such as 3000/m; "" and 0 are no limit. Raises EnvError for anything else."""
+    try:
+        read_rate(text)
+    except ValueError as problem:
+        raise EnvError(str(problem)) from problem
+    return text
 
 
 def local_url(host: str, port: int | None) -> str:

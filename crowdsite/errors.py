@@ -2,10 +2,12 @@
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views import defaults
 
 from crowdsite.logs import about
 from queues.api import problems
+from queues.exceptions import Throttled
 
 API = "/api/"
 
@@ -32,6 +34,13 @@ def not_found(request: HttpRequest, exception: Http404) -> HttpResponse:
     if for_programs(request):
         return problems.exception_handler(exception, {})
     return defaults.page_not_found(request, exception)
+
+
+def too_many_requests(request: HttpRequest, refused: Throttled) -> HttpResponse:
+    """429, for a page."""
+    page = render(request, "429.html", {"minutes": -(-refused.retry_after // 60)}, status=429)
+    page.headers["Retry-After"] = str(refused.retry_after)
+    return page
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -12,6 +12,7 @@ from environs import Env, EnvValidationError, validate
 
 from crowdsite import environment
 from pavilion.conf import MARKETPLACES
+from queues.conf import THROTTLES
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -19,6 +20,7 @@ env = Env(eager=False)
 env.add_parser("database", environment.database)
 env.add_parser("redis", environment.redis)
 env.add_parser("sockets", environment.sockets)
+env.add_parser("rate", environment.rate)
 
 DATA_DIR = Path(env.str("CROWDSITE_DATA_DIR", default="") or BASE_DIR / "var").absolute()
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -201,6 +203,17 @@ if REDIS_URL:
         "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None, "socket_connect_timeout": 2}]},
     }
 
+# Pages keep numbers for some seconds, each process its own. What is counted for all of them is where all reach it; and
+# where that is away nobody may wait for it.
+CACHES: dict[str, Any] = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CACHES["throttles"] = {**CACHES["default"], "LOCATION": "throttles", "OPTIONS": {"MAX_ENTRIES": 20_000}}
+if REDIS_URL:
+    CACHES["throttles"] = {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_timeout": 0.2, "socket_connect_timeout": 0.2},
+    }
+
 # A message only wakes work: what there is to do stands in the database, and the next tick finds it too.
 CELERY_BROKER_URL = REDIS_URL or "memory://"
 if not REDIS_URL:
@@ -308,6 +321,10 @@ CROWDSITE_WEBHOOK_PORTS: list[int] = env.list("CROWDSITE_WEBHOOK_PORTS", subcast
 CROWDSITE_WEBHOOKS_LOOPBACK = env.bool(
     "CROWDSITE_WEBHOOKS_LOOPBACK", default=EMBEDDED and LOAD_DEMO and not DATABASE_URL
 )
+# How often one may ask, such as 3000/m; 0 or empty: without a limit.
+CROWDSITE_THROTTLES: dict[str, str] = {
+    name: env.rate(f"CROWDSITE_THROTTLE_{name.upper()}", default=rate) or "" for name, rate in THROTTLES.items()
+}
 CROWDSITE_SOCKETS_PER_USER = env.int("CROWDSITE_SOCKETS_PER_USER", default=20)
 CROWDSITE_EVENTS_KEPT_DAYS = env.int("CROWDSITE_EVENTS_KEPT_DAYS", default=90)
 CROWDSITE_DELIVERIES_KEPT_DAYS = env.int("CROWDSITE_DELIVERIES_KEPT_DAYS", default=30)

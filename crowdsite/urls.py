@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from crowdsite import errors, health, monitoring, views
 from crowdsite.crowd import DemoRouter
+from crowdsite.signing_in import limited
 
 urlpatterns = [
     # Addresses are tried one after another: those that are called most come first.
@@ -16,10 +17,12 @@ urlpatterns = [
     path("api/v1/", include("pavilion.api.urls")),
     path("api/v1/", include("routing.api.urls")),
     path("", views.home, name="home"),
-    path("login/", views.SignIn.as_view(), name="login"),
+    path("login/", limited(views.SignIn.as_view()), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("desk/", include("assignments.urls")),
     path("pool/", include("pavilion.urls")),
+    # Before the admin's own, which is the same.
+    path("admin/login/", limited(admin.site.login)),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),

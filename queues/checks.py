@@ -19,10 +19,12 @@ from queues.conf import (
     layer_is_in_memory,
     processes,
     sockets_per_user,
+    throttles,
     user_email_field,
     webhook_ports,
     webhook_seconds,
 )
+from queues.throttles import Kind, read_rate
 
 POSTGRESQL_MINIMUM = 140000
 
@@ -158,6 +160,19 @@ def pushes_reach_sockets(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+@register(Tags.security)
+def throttles_are_rates(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """queues.E009: how often one may ask."""
+    problems: list[CheckMessage] = []
+    for name, text in throttles().items():
+        try:
+            read_rate(text)
+            Kind(name)
+        except ValueError as problem:
+            problems.append(Error(f"CROWDSITE_THROTTLES cannot have {name!r}: {problem}", id="queues.E009"))
+    return problems
 
 
 @register(Tags.security)

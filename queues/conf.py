@@ -62,6 +62,23 @@ def processes() -> int:
     return max(getattr(settings, "CROWDSITE_PROCESSES", 1), int(concurrency) if concurrency.isdecimal() else 1)
 
 
+THROTTLES = {"grab": "3000/m", "create": "3000/m", "tokens": "60/h", "sign_in": "10/m"}
+"""The rates that hold where the host says nothing (see queues.throttles)."""
+
+
+def throttles() -> dict[str, str]:
+    """How often one may ask, as `{"grab": "3000/m"}`: CROWDSITE_THROTTLES; for what it leaves out THROTTLES hold."""
+    given = getattr(settings, "CROWDSITE_THROTTLES", {})
+    return THROTTLES | given if given else THROTTLES
+
+
+def throttle_cache() -> str:
+    """The alias of the cache in which it is counted how often somebody asks: `throttles`, or where there is none
+    the default.
+    """
+    return "throttles" if "throttles" in settings.CACHES else "default"
+
+
 def prepares_statements() -> bool:
     """Whether PostgreSQL may be asked to prepare statements: CROWDSITE_PREPARE_STATEMENTS, True unless set.
 

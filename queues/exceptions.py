@@ -32,6 +32,16 @@ class InvalidInput(CrowdError):
         return cls([{"pointer": pointer, "detail": detail}])
 
 
+class Throttled(CrowdError):
+    """The caller asks for too much in too short a time; after `retry_after` seconds they may ask again."""
+
+    slug = "throttled"
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.retry_after = retry_after
+
+
 class QueueArchived(CrowdError):
     """The queue was deleted: nothing can be added to it or taken from it."""
 

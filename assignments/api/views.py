@@ -39,6 +39,7 @@ from queues.api.serializers.queues import CallStrategySerializer
 from queues.exceptions import InvalidInput
 from queues.models import Membership, Queue, Task
 from queues.states import Role
+from queues.throttles import Kind
 
 call_strategy = Acceptance(CallStrategySerializer)
 assigning = Acceptance(AssignSerializer)
@@ -69,6 +70,7 @@ class QueueView(ApiView):
 
 class GrabView(HotView, QueueView):
     serializer_class = CallStrategySerializer
+    throttled_as = Kind.GRAB
 
     def look(self) -> Any:
         return holding.ACCESS_TO_QUEUE, {"queue": self.kwargs["queue_name"]}
@@ -100,6 +102,7 @@ class StatsView(QueueView):
 
 class AssignView(HotView):
     queryset = Task.objects.none()
+    throttled_as = Kind.GRAB
     serializer_class = AssignSerializer
     filter_backends = []
     pagination_class = None

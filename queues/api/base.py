@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from rest_framework import exceptions
@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ViewSetMixin
 
-from queues import idempotency, strictjson
+from queues import idempotency, strictjson, throttles
 from queues.api import problems
 from queues.api.authentication import BearerAuthentication, SessionAuthentication
 from queues.api.filters import StrictFilterBackend
@@ -47,12 +47,15 @@ class ApiView(GenericAPIView[Any]):
     schema = ApiSchema()
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
     keeps_answers = True
+    throttled_as: ClassVar[throttles.Kind | None] = None
+    """As what each POST counts for the user who sends it."""
 
     def get_exception_handler(self) -> Callable[..., Any]:
         return problems.exception_handler
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        self.count(request)
         require_length(request._request)
         method = (request.method or "").lower()
         key = request.headers.get(KEY_HEADER)
@@ -64,6 +67,11 @@ class ApiView(GenericAPIView[Any]):
             handler = getattr(self, method, self.http_method_not_allowed)
             # REST framework looks the handler up after this method: what it finds is the handler with its memory.
             setattr(self, method, partial(self._once, key, handler))
+
+    def count(self, request: Request) -> None:
+        """Raises Throttled."""
+        if self.throttled_as is not None and request.method == "POST":
+            throttles.require(self.throttled_as, request.user.pk)
 
     def prepare(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """What a handler needs to ask of the network, which it must not do itself: with a key it is in a transaction.

@@ -53,6 +53,7 @@ class HotView(ApiView):
         try:
             if not self._identify(whole):
                 return super().dispatch(request, *args, **kwargs)
+            self.count(whole)
             self.prepare(whole, *args, **kwargs)
             response = self.post(whole, *args, **kwargs)  # type: ignore[attr-defined]
         except Exception as error:

@@ -20,7 +20,7 @@ from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.views import exception_handler as framework_handler
 from rest_framework.views import set_rollback
 
-from queues.exceptions import CrowdError, InvalidInput
+from queues.exceptions import CrowdError, InvalidInput, Throttled
 from queues.strictjson import pointer_to
 
 logger = logging.getLogger(__name__)
@@ -140,7 +140,8 @@ def describe(exc: Exception) -> Problem | None:
         members = dict(exc.extra)
         if len(members.get("errors", ())) > MAX_ERRORS:
             members |= {"errors": members["errors"][:MAX_ERRORS], "errors_in_all": len(members["errors"])}
-        return Problem(exc.slug, exc.detail, members)
+        headers = {"Retry-After": str(exc.retry_after)} if isinstance(exc, Throttled) else {}
+        return Problem(exc.slug, exc.detail, members, headers)
     if isinstance(exc, (OperationalError, InterfaceError)):
         return Problem("database-unavailable", "The database does not answer just now; try again.")
     if isinstance(exc, (Http404, ObjectDoesNotExist)):

@@ -58,6 +58,8 @@ GET     /api/docs/                               -      200       200      200  
 
 GET     /login/                                  -      200       302      302      302       302     302
 POST    /login/                                  -      200       302      302      302       302     302
+GET     /admin/login/                            -      200       200      200      200       200     302
+POST    /admin/login/                            -      200       200      200      200       200     200
 GET     /logout/                                 -      405       405      405      405       405     405
 POST    /logout/                                 -      302       302      302      302       302     302
 GET     /desk/                                   -      302       200      200      200       200     200

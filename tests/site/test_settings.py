@@ -30,6 +30,10 @@ from tests.site.serving import manage
         ),
         ({"CROWDSITE_MARKETPLACES": "local=nowhere.Local"}, "(pavilion.E001) CROWDSITE_MARKETPLACES"),
         ({"CROWDSITE_URL": "pool.example.org"}, "(pavilion.E002) CROWDSITE_URL must be where people reach the site"),
+        (
+            {"CROWDSITE_THROTTLE_GRAB": "often"},
+            "(crowdsite.E001) The environment variable CROWDSITE_THROTTLE_GRAB cannot be used: 'often' is not a rate",
+        ),
         ({"PORT": "eighty"}, "(crowdsite.E001) The environment variable PORT"),
         ({"PORT": "70000"}, "(crowdsite.E003) PORT is 70000"),
         ({"PORT": "8000", "WS_PORT": "8000"}, "(crowdsite.E003) PORT and WS_PORT must differ"),

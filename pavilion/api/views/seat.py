@@ -23,6 +23,7 @@ from pavilion.links import SeatToken
 from pavilion.models import Seat
 from queues.api.base import ApiView, validated
 from queues.api.serializers.queues import CallStrategySerializer
+from queues.throttles import Kind
 
 
 class SeatView(ApiView):
@@ -88,6 +89,7 @@ class ReturnView(SeatView):
 
 class GrabView(SeatView):
     serializer_class = GrabSerializer
+    throttled_as = Kind.GRAB
 
     @extend_schema(request=CallStrategySerializer, responses=GrabSerializer, operation_id="seat_grab")
     def post(self, request: Request) -> Response:

@@ -29,6 +29,7 @@ from queues.exceptions import InvalidInput
 from queues.models import Delivery, Notification, Queue, Task
 from queues.querysets import is_operator
 from queues.states import Level, Role
+from queues.throttles import Kind
 
 WHOLE_NUMBER = r"[0-9]{1,18}"
 
@@ -64,6 +65,7 @@ class NotificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiV
     serializer_class = NotificationSerializer
     filterset_class = NotificationFilter
     lookup_value_regex = WHOLE_NUMBER
+    throttled_as = Kind.CREATE
 
     @property
     def keeps_answers(self) -> bool:  # type: ignore[override]
@@ -180,6 +182,7 @@ class DeliveryViewSet(mixins.RetrieveModelMixin, ApiViewSet):
     queryset = Delivery.objects.none()
     serializer_class = DeliveryDetailSerializer
     lookup_value_regex = WHOLE_NUMBER
+    throttled_as = Kind.CREATE
 
     def get_queryset(self) -> QuerySet[Delivery]:
         return Delivery.objects.visible_to(self.request.user).select_related("endpoint")
@@ -199,6 +202,7 @@ class ReplayView(ApiView):
     serializer_class = ReplaySerializer
     filter_backends = []
     pagination_class = None
+    throttled_as = Kind.CREATE
 
     @extend_schema(request=ReplaySerializer, responses=ReplayedSerializer, operation_id="deliveries_replay_failed")
     def post(self, request: Request) -> Response:

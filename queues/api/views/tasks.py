@@ -26,6 +26,7 @@ from queues.exceptions import InvalidInput
 from queues.models import Queue, Task
 from queues.people import ANYONE, users_by_email
 from queues.states import Role
+from queues.throttles import Kind
 
 LIST_MAX = 1000
 """How many tasks one request may create."""
@@ -51,6 +52,7 @@ class QueueTasksView(mixins.ListModelMixin, ApiViewSet):
     queryset = Task.objects.none()
     serializer_class = TaskSerializer
     filterset_class = TaskFilter
+    throttled_as = Kind.CREATE
 
     def queue(self) -> Queue:
         return get_object_or_404(Queue.objects.visible_to(self.request.user), name=self.kwargs["queue_name"])

@@ -11,6 +11,7 @@ from queues import tokens
 from queues.api.base import ApiViewSet, validated
 from queues.api.serializers.tokens import NewTokenSerializer, TokenSerializer
 from queues.models import Token
+from queues.throttles import Kind
 
 
 class TokenViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
@@ -21,6 +22,7 @@ class TokenViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
     filterset_fields: list[str] = []
     lookup_value_regex = r"[0-9]{1,18}"
     keeps_answers = False
+    throttled_as = Kind.TOKENS
 
     def get_queryset(self) -> Any:
         return Token.objects.filter(user=self.request.user.pk, revoked_at__isnull=True)

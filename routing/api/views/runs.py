@@ -13,6 +13,7 @@ from queues.api.base import ApiViewSet, forbid, validated
 from queues.api.serializers.tasks import CancelSerializer
 from queues.exceptions import InvalidInput
 from queues.querysets import is_operator
+from queues.throttles import Kind
 from routing import registry, runs
 from routing.api import problems  # noqa: F401  (registers this app's problem types)
 from routing.api.filters import RunFilter, StepFilter
@@ -29,6 +30,7 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     serializer_class = RunSerializer
     filterset_class = RunFilter
     lookup_value_regex = r"[0-9]{1,18}"
+    throttled_as = Kind.CREATE
 
     def get_queryset(self) -> Any:
         return Run.objects.visible_to(self.request.user).select_related("started_by")

@@ -52,6 +52,34 @@ def production_has_its_own_encryption_keys(app_configs: Any, **kwargs: Any) -> l
     ]
 
 
+@register("crowdsite", deploy=True)
+def webhooks_do_not_stay_here(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """crowdsite.E005: whoever may set up a webhook reaches what listens on this machine."""
+    if not settings.CROWDSITE_WEBHOOKS_LOOPBACK:
+        return []
+    return [
+        Error(
+            "CROWDSITE_WEBHOOKS_LOOPBACK is on, so webhooks may go to this machine itself.",
+            hint="It is for development: unset it, or DEMO=0.",
+            id="crowdsite.E005",
+        )
+    ]
+
+
+@register("crowdsite", deploy=True)
+def hosts_are_named(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """crowdsite.E006: any host is taken for ours, and with it the Origin of any page."""
+    if "*" not in settings.ALLOWED_HOSTS:
+        return []
+    return [
+        Error(
+            "ALLOWED_HOSTS has *, so any name is taken for the site's own.",
+            hint="Name the hosts under which people reach it: ALLOWED_HOSTS=crowdsite.example.org",
+            id="crowdsite.E006",
+        )
+    ]
+
+
 @register("crowdsite")
 def metrics_token_is_long(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """crowdsite.E005: CROWDSITE_METRICS_TOKEN can be guessed."""

@@ -14,6 +14,9 @@ Where it stands in the body, that is named behind a #.
 
 The demo's workflow at `/crowd/` is open to everybody; without a form, its tasks have nothing to take (400).
 
+Beside it stand the same for sockets and their commands (tests/site/test_authorize_sockets.py), for windows of pools'
+workers (test_authorize_seats.py) and for staff in the admin (tests/admin/test_authorize.py).
+
 All assignments here are still in hand, so none is among what somebody did (`/desk/done/{assignment}/`).
 """
 

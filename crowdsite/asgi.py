@@ -15,6 +15,7 @@ from django.urls import re_path  # noqa: E402
 
 from assignments.ws_urls import urlpatterns as of_queues  # noqa: E402
 from crowdsite import requestids  # noqa: E402
+from crowdsite.uploads import bounded  # noqa: E402
 from pavilion.ws_urls import urlpatterns as of_pools  # noqa: E402
 from queues.consumers import nowhere  # noqa: E402
 
@@ -24,7 +25,7 @@ warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume sy
 
 application = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": bounded(django_application),
         # The sockets check Origin, session and token themselves.
         "websocket": requestids.sockets(
             URLRouter([*of_queues, *of_pools, re_path("", nowhere)])  # type: ignore[arg-type]

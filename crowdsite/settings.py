@@ -140,6 +140,12 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "crowd-desk"
 LOGOUT_REDIRECT_URL = "home"
 
+FILE_UPLOAD_HANDLERS = [
+    "crowdsite.uploads.Bounded",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+
 LANGUAGE_CODE = "en"
 # The languages of our own texts. With a second one, django.middleware.locale.LocaleMiddleware goes behind the sessions;
 # with one it would look for the browser's in each request, and find the same.

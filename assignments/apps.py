@@ -9,13 +9,14 @@ class AssignmentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from assignments import bulk, pushes, receivers
+        from assignments import bulk, census, pushes, receivers
         from assignments.states import EventType
-        from queues import bodies, events
+        from queues import bodies, events, feed
         from queues.pushes import register
 
         events.register(EventType)
         bodies.register("assignment", "assignments.api.bodies.assignments")
         receivers.connect()
         bulk.register()
+        feed.keep_for("census", census.position)
         register(pushes.told)

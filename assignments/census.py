@@ -48,12 +48,12 @@ class Counts:
 
 def of_queue(queue: Queue) -> Counts:
     """The numbers of one queue, exact at one moment. Looks at every row of it only while nothing is counted yet."""
-    position, rows = _position(), []
-    if position is None:
+    counted_to, rows = position(), []
+    if counted_to is None:
         rows = _ask(_counted(), queue=queue.pk)
     else:
-        rows = _ask(_kept(), queue=queue.pk, least=position)
-        if _purged_to() > position:
+        rows = _ask(_kept(), queue=queue.pk, least=counted_to)
+        if _purged_to() > counted_to:
             # Between the two statements: places that they needed may have been among what was purged.
             rows = _ask(_counted(), queue=queue.pk)
         if sum(changes for *_row, changes in rows) >= LONG:
@@ -141,7 +141,7 @@ def _count_anew(position: int) -> None:
     CensusMark.objects.update(position=position)
 
 
-def _position() -> int | None:
+def position() -> int | None:
     """How far the census counts; None where it does not, or where places were purged before they were counted."""
     purged_to = Coalesce(Subquery(FeedMark.objects.values("purged_to")[:1]), 0)
     return CensusMark.objects.filter(position__gte=purged_to).values_list("position", flat=True).first()

@@ -1,6 +1,6 @@
 """Reading the feed: what happened, in an order in which nothing is added behind one's back. And forgetting it."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -23,6 +23,9 @@ WINDOW = 10_000
 """How many places of the feed, or of a queue's part of it, one look goes through, whatever it finds there."""
 
 PURGE_BATCH = 1000
+GRACE = timedelta(days=1)
+"""For so long the purge waits for readers of the floors above, who would have to count all rows anew."""
+
 HISTORY_BATCH = 5000
 """How many events one purge forgets."""
 
@@ -124,9 +127,24 @@ def _visible(entries: QuerySet[FeedEntry], user: Any) -> QuerySet[FeedEntry]:
     return entries.filter(Q(queue_id__in=managed) | Q(own, event__object_type="task"))
 
 
+_readers: dict[str, Callable[[], int | None]] = {}
+
+
+def keep_for(name: str, read: Callable[[], int | None]) -> None:
+    """Let the purge wait for a reader on a floor above: `read` says up to which position it has come, None for none."""
+    _readers[name] = read
+
+
+def _read() -> int | None:
+    """Up to where all readers that there are have come; None where there is none."""
+    return min((position for read in _readers.values() if (position := read()) is not None), default=None)
+
+
 @writer
 def purge(*, limit: int = PURGE_BATCH, now: datetime | None = None) -> int:
     """Take up to `limit` places out of the feed that are older than events are kept, from its beginning.
+
+    What a reader on a floor above (`keep_for`) has still to read stays a day longer.
 
     With the event that closed a task, which is its last, the whole history of the task goes, and so do its settings of
     who is told. Until then it is kept, and so is that of queues. How much was purged; 0: there is nothing more.
@@ -138,7 +156,8 @@ def purge(*, limit: int = PURGE_BATCH, now: datetime | None = None) -> int:
         return 0
     places = FeedEntry.objects.filter(position__gt=feed.purged_to).order_by("position")
     rows = places.values_list("position", "sequenced_at", "event__type", "event__task_id")[:limit]
-    gone = list(takewhile(lambda row: row[1] < old, rows))
+    read = _read()
+    gone = list(takewhile(lambda row: row[1] < (old if read is None or row[0] <= read else old - GRACE), rows))
     if not gone:
         return 0
     fitting, closed = _fitting(gone)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from assignments import census, invariants, jobs, lifecycle, statistics
 from assignments.exceptions import AssignmentClosed, LeaseExpired
 from assignments.models import Assignment, Census, CensusMark
-from queues import administration, feed, sequencer
+from queues import administration, conf, feed, sequencer
 from queues import lifecycle as tasks
 from queues.exceptions import TaskClosed, TaskInHands
 from queues.models import Event, EventPending, FeedEntry, Queue, Task
@@ -227,6 +227,26 @@ def test_whoever_finds_much_that_is_not_rolled_up_rolls_some_up(digits, monkeypa
     monkeypatch.setattr(census, "LONG", 5)
     assert census.of_queue(digits).tasks == {"": {"AVAILABLE": 5}}
     assert Census.objects.get().n == 5
+
+
+def test_a_purge_waits_for_it_a_day(digits):
+    sequence_all()
+    census.roll_up()
+    (task,) = cast.post(digits, 1)
+    tasks.cancel_task(task_id=task.pk)
+    sequence_all()
+    kept = timedelta(days=conf.events_kept_days())
+    soon, later = NOW + kept + timedelta(hours=1), NOW + kept + timedelta(days=1, hours=1)
+    assert (feed.purge(now=soon), feed.purge(now=soon)) == (1, 0)
+    assert feed.mark().purged_to == CensusMark.objects.get().position == 1
+    assert shown(digits).tasks == {"": {"CANCELED": 1}}
+    roll_up_all()
+    assert feed.purge(now=soon) == 3
+    (task,) = cast.post(digits, 1)
+    sequence_all()
+    assert feed.purge(now=soon) == 0
+    assert feed.purge(now=later) == 2
+    assert shown(digits) == counted(digits)
 
 
 def test_where_the_feed_was_purged_beyond_it_all_is_counted_anew(digits):

@@ -222,8 +222,11 @@ class Locked:
         self.settle()
         return seat
 
-    def promote(self, actor: Any = None) -> Seat | None:
-        """Whoever has waited longest goes active; None: nobody waits. `actor`: who asked for it, where somebody did."""
+    def promote(self, actor: Any = None, *, by_hand: bool = False) -> Seat | None:
+        """Whoever has waited longest goes active; None: nobody waits. `actor`: who asked for it, where somebody did.
+
+        `by_hand` is told, for then it is not the rules that promote.
+        """
         seat = self.seats.waiting().select_for_update(no_key=True).first()
         if seat is None:
             return None
@@ -233,7 +236,8 @@ class Locked:
         seat.answers_allowed = ANSWERS_AT_ONCE
         seat.to_release = session.pool.backlog_queue_id is not None
         self._reserve(seat)
-        self._move(seat, SeatStatus.WAITING, actor, confirm_by=seat.confirm_by.isoformat())
+        asked = {"by_hand": True} if by_hand else {}
+        self._move(seat, SeatStatus.WAITING, actor, confirm_by=seat.confirm_by.isoformat(), **asked)
         fields = ["status", "active_at", "confirm_by", "answers_allowed", "to_release", "reserved", "sequence"]
         seat.save(update_fields=fields)
         self.waiting -= 1

@@ -60,6 +60,8 @@ def join(
             Seat.objects.filter(pk=mine.pk).update(heard_at=locked.now)
             mine.heard_at = locked.now
             return mine
+        # Asked again: a seat that they had elsewhere may have ended since, and its time has not to overlap with this.
+        locked.now = database_now(now)
         hire = _offer(locked, hire_id)
         seat = Seat(
             session=locked.session,
@@ -265,7 +267,7 @@ def migrate(*, session_id: int, count: int = 1, actor: Any = None, now: datetime
         if possible <= 0:
             why = "Nobody waits." if not locked.waiting else f"{locked.active} are active, and no more may be."
             raise NobodyToPromote(why)
-        return [seat for _ in range(possible) if (seat := locked.promote(actor)) is not None]
+        return [seat for _ in range(possible) if (seat := locked.promote(actor, by_hand=True)) is not None]
 
     return under_lock(session_id, act, now=now)
 

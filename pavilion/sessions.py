@@ -17,7 +17,10 @@ from queues.transactions import database_now, is_unique_violation, writer
 
 TERMS = frozenset(field.name for field in Terms._meta.fields)
 
-CHANGEABLE = frozenset({"min_waiting", "min_active", "max_waiting", "max_active", "budget"})
+LIMITS = ("min_waiting", "min_active", "max_waiting", "max_active")
+"""Events tell them, so that those of any moment can be told."""
+
+CHANGEABLE = frozenset({*LIMITS, "budget"})
 """What may be changed of a live session."""
 
 
@@ -47,7 +50,7 @@ def post(*, pool_id: int, actor: Any = None, now: datetime | None = None) -> Ses
         live = Session.objects.get(pool=pool, status=SessionStatus.LIVE)
         raise SessionLive(f"The pool has a live session already: {live.pk}.", session=live.pk) from None
     locked = Locked(session.pk, now)
-    locked.tell(EventType.SESSION_POSTED, actor)
+    locked.tell(EventType.SESSION_POSTED, actor, **{name: getattr(session, name) for name in LIMITS})
     places = session.max_active + session.max_waiting
     if not locked.hire(places):
         each = pay.at_most_for_an_offer(session)

@@ -24,6 +24,8 @@ from queues import invariants
 from queues.exceptions import CrowdError
 from queues.transactions import database_now
 from tests import cast, pools
+from tests.assignments.test_guards import InTurn
+from tests.assignments.test_guards import in_turn as in_turn
 from tests.assignments.test_races import deadlocks
 from tests.pavilion import model
 from tests.site.serving import until
@@ -332,6 +334,21 @@ def test_a_worker_who_joins_two_pools_at_once_is_in_one(together: Any) -> None:
         seat = Seat.objects.get(worker=ann)
         assert sum(isinstance(answer, Seat) and answer.pk == seat.pk for answer in answers) == 3
         pool.give_back(seat_id=seat.pk)
+    assert invariants.broken() == {}
+
+
+@pytest.mark.only("postgresql")
+def test_a_seat_begins_after_the_end_of_the_one_elsewhere_that_it_waited_for(in_turn: InTurn) -> None:
+    """Else the time between the two were paid for twice."""
+    here, there = pools.post(make()), pools.post(make("other"))
+    before = pools.join(here, "ann")
+    workers = Worker.objects.select_for_update(no_key=True)
+    ended, seat = in_turn(
+        lambda: workers.get(pk=before.worker_id),
+        lambda: pool.join(session_id=there.pk, worker=before.worker),
+        lambda: pool.submit(seat_id=before.pk),
+    )
+    assert ended.ended_at <= seat.joined_at
     assert invariants.broken() == {}
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from queues import addresses, conf, events, vault
 from queues.exceptions import (
@@ -300,9 +301,18 @@ def change(*, notification_id: int, changes: dict[str, Any], now: datetime | Non
 
 
 @writer
-def remove(*, notification_id: int) -> None:
-    """Delete a setting; what is written down for it already is still delivered. Nothing where it is gone."""
-    Notification.objects.filter(pk=notification_id).delete()
+def remove(*, notification_id: int, now: datetime | None = None) -> None:
+    """Delete a setting; what is written down for it already is still delivered. Nothing where it is gone.
+
+    Where it had silenced the levels above, their settings count as changed: they speak as they do from now on.
+    """
+    setting = Notification.objects.select_related("task").filter(pk=notification_id).first()
+    if setting is None:
+        return
+    setting.delete()
+    if setting.strategy == Merging.ONLY and setting.level != Level.SITE:
+        above = Q(level=Level.SITE) if setting.task is None else Q(level=Level.SITE) | Q(queue=setting.task.queue_id)
+        Notification.objects.filter(above).update(updated_at=database_now(now))
 
 
 def _locked_endpoint(endpoint_id: int) -> Endpoint:
@@ -346,8 +356,9 @@ def enable(*, endpoint_id: int, now: datetime | None = None) -> Endpoint:
     endpoint = _locked_endpoint(endpoint_id)
     if endpoint.disabled_at is None:
         raise EndpointEnabled(f"The endpoint {endpoint.url} is not disabled.")
-    endpoint.disabled_at, endpoint.disabled_reason, endpoint.told_at = None, "", None
-    endpoint.failing_since, endpoint.rests_until, endpoint.due_at = None, None, database_now(now)
+    moment = database_now(now)
+    endpoint.disabled_at, endpoint.disabled_reason, endpoint.told_at = None, "", moment
+    endpoint.failing_since, endpoint.rests_until, endpoint.due_at = None, None, moment
     changed = ["disabled_at", "disabled_reason", "told_at", "failing_since", "rests_until", "due_at"]
     endpoint.save(update_fields=changed)
     return endpoint

@@ -1,14 +1,17 @@
 """What must always be true of runs (see queues.invariants)."""
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Window
+from django.db.models.functions import Lag
 
-from queues.invariants import OWN, invariant, saying_something_else
+from queues.invariants import OWN, invariant, saying_something_else, surely
 from queues.models import Event
 from queues.states import OPEN as OPEN_TASK
-from routing.models import Lane, Run, Step
-from routing.states import LIVE, OPEN, RUN_EVENT, EventType, RunStatus, StepKind, StepStatus
+from routing.models import Lane, Move, Run, Step
+from routing.states import LIVE, OPEN, RUN_EVENT, RUN_TRANSITIONS, EventType, RunStatus, StepKind, StepStatus
 
 
 @invariant
@@ -25,6 +28,44 @@ def steps_are_numbered_without_gaps() -> QuerySet[Any, Any]:
     return Lane.objects.annotate(many=Count("steps"), last=Max("steps__number")).exclude(
         Q(many=F("last")) | Q(many=0, last__isnull=True)
     )
+
+
+@invariant
+def a_step_advances_once() -> QuerySet[Any, Any]:
+    """Behind each step that is done, and no other, comes one step: at its place again, or at the next in the plan."""
+    behind: dict[str, Any] = {"partition_by": F("lane"), "order_by": ["number", "id"]}
+    steps = Step.objects.annotate(
+        number_before=Window(Lag("number"), **behind),
+        place_before=Window(Lag("position"), **behind),
+        status_before=Window(Lag("status"), **behind),
+    )
+    first = Q(number_before__isnull=True, number=1, position=0)
+    next_ = Q(number=F("number_before") + 1, status_before=StepStatus.DONE)
+    place = Q(position=F("place_before")) | Q(position=F("place_before") + 1)
+    return steps.annotate(right=surely(first | (next_ & place))).filter(right=False)
+
+
+@invariant
+def each_lane_is_there_once() -> QuerySet[Any, Any]:
+    """A run has one lane of its own, and a step that fans out one for each item."""
+    alike = Window(Count("pk"), partition_by=[F("run"), F("parent"), F("index")])
+    return Lane.objects.annotate(alike=alike).filter(alike__gt=1)
+
+
+@invariant
+def a_pipeline_moves_once() -> QuerySet[Any, Any]:
+    """A pipeline that lives in a session makes each of its moves once."""
+    return Move.objects.order_by().values("token", "number").annotate(n=Count("pk")).filter(n__gt=1)
+
+
+@invariant
+def every_move_of_a_run_was_allowed() -> QuerySet[Any, Any]:
+    """A run begins by running, and from one of its events to the next it makes a move that there is."""
+    before = Window(Lag("told"), partition_by=F("object_id"), order_by="sequence")
+    told = Event.objects.filter(object_type="run").annotate(told=OWN).annotate(before=before)
+    begun = Q(before__isnull=True, told=RunStatus.RUNNING)
+    moves = [Q(before=source, told__in=targets) for source, targets in RUN_TRANSITIONS.items() if targets]
+    return told.annotate(right=surely(reduce(or_, moves, begun))).filter(right=False)
 
 
 @invariant

@@ -25,6 +25,7 @@ class Endpoint(models.Model):
     `proven`: its last try succeeded, and quickly. `failing_since`: the first of the failures since it last succeeded.
     `due_at`: none of its undelivered deliveries is due earlier; null where it has none. `taken_at`: when some were last
     taken to be tried. `rests_until`: nothing is taken before, for it keeps failing, or has asked for it.
+    `told_at`: when its owner was told that it was switched off; while it is on, when it was switched on again.
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)

@@ -5,7 +5,6 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -13,6 +12,7 @@ from pavilion import pool, sessions, work
 from pavilion.models import Hire, Payment, Seat, SeatTransition, Session
 from queues.models import Event
 from tests import cast, pools
+from tests.breaking import without
 
 CENT = Decimal("0.01")
 
@@ -46,9 +46,40 @@ def seat(name: str) -> Any:
 
 
 def two_seats_of_one() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("DROP INDEX seat_live_once")
+    without("seat_live_once")
     seat("cyd").update(worker=seat("ben").get().worker)
+
+
+def two_seats_of_one_place() -> None:
+    without("seat_of_hire_once")
+    seat("cyd").update(hire=seat("ben").get().hire)
+
+
+def paid_twice() -> None:
+    without("payment_once")
+    seat("ann").get().payments.update(kind="base")
+
+
+def beyond_the_budget() -> None:
+    without("session_within_budget")
+    Session.objects.update(budget=CENT)
+
+
+def posted_twice() -> None:
+    without("hire_external_id_once")
+    Hire.objects.update(external_id="HIT")
+
+
+def one_offer_more() -> None:
+    now = timezone.now()
+    Hire.objects.create(session=seat("cyd").get().session, created_at=now, due_at=now)
+
+
+def promoted_for_nothing() -> None:
+    moment = timezone.now()
+    SeatTransition.objects.create(
+        seat=seat("cyd").get(), number=2, from_status="WAITING", to_status="ACTIVE", at=moment
+    )
 
 
 def promoted_with_a_task() -> None:
@@ -68,6 +99,22 @@ BREAKS: list[tuple[str, Callable[[], object]]] = [
     ("answers_are_paid_by_the_piece", lambda: Payment.objects.filter(kind="answers").update(amount=CENT)),
     ("no_answer_is_paid_that_was_not_given", lambda: seat("ann").update(active_at=timezone.now())),
     ("every_answer_is_counted", lambda: seat("ann").update(answers=0)),
+    ("waiting_is_paid_by_the_second", lambda: seat("ann").update(joined_at=F("joined_at") - timedelta(seconds=9))),
+    (
+        "paid_times_do_not_overlap",
+        lambda: seat("dan").update(worker=seat("ann").get().worker, joined_at=seat("ann").get().joined_at),
+    ),
+    ("paid_times_do_not_overlap", lambda: seat("ann").update(paid_until=timezone.now() + timedelta(hours=1))),
+    ("nothing_is_paid_twice", paid_twice),
+    ("no_session_passes_its_budget", beyond_the_budget),
+    ("a_hire_seats_one", two_seats_of_one_place),
+    ("an_offer_is_posted_once", posted_twice),
+    ("no_place_is_offered_twice", one_offer_more),
+    ("every_promotion_has_its_cause", promoted_for_nothing),
+    ("no_promotion_is_missing", lambda: SeatTransition.objects.filter(seat=seat("ben").get(), number=2).delete()),
+    ("limits_held_at_every_move", promoted_for_nothing),
+    ("who_has_waited_longest_goes_first", lambda: seat("cyd").update(joined_at=seat("ann").get().joined_at)),
+    ("events_tell_the_limits", lambda: Session.objects.update(max_waiting=4)),
     ("a_taken_hire_has_its_seat", lambda: Hire.objects.filter(seats=seat("cyd").get()).update(status="SPENT")),
     ("what_is_to_be_done_at_the_marketplace_is_due", lambda: Hire.objects.update(due_at=None)),
     (

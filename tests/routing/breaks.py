@@ -8,13 +8,16 @@ from django.utils import timezone
 from queues import lifecycle
 from queues.models import Event, Task
 from routing import runs
-from routing.models import Lane, Run, Step
+from routing.models import Lane, Move, Run, Step
 from tests import cast, flows
+from tests.breaking import without
 
 
 def history() -> None:
-    """One run is finished, one has one of two lanes left, one was canceled, and one is stuck."""
+    """A pipeline moved twice. One run is finished, one has one of two lanes left, one was canceled, one is stuck."""
     rick = cast.person("rick")
+    for number in (1, 2):
+        Move.objects.create(token="pipeline", number=number, at=timezone.now())
     (eve,) = flows.crowd("eve", queue="spots")
     _finished, fanned, canceled, stuck = (flows.Spotted.start({"spots": n}, by=rick) for n in ([], [1, 2], [1], [1]))
     flows.answer(eve, {"good": True})
@@ -22,6 +25,26 @@ def history() -> None:
     lifecycle.cancel_task(task_id=Task.objects.get(step__run=stuck).pk)
     assert sorted(Run.objects.values_list("status", flat=True)) == ["CANCELED", "FINISHED", "RUNNING", "STUCK"]
     assert Lane.objects.filter(run=fanned, ended_at__isnull=False).count() == 1
+
+
+def lanes_of_one_item() -> None:
+    without("lane_index_once")
+    Lane.objects.filter(parent__isnull=False).update(index=0)
+
+
+def two_lanes_of_a_run() -> None:
+    without("lane_root_once")
+    Lane.objects.filter(parent__isnull=False).update(parent=None)
+
+
+def moved_twice() -> None:
+    without("move_once")
+    Move.objects.update(number=1)
+
+
+def stepped_twice() -> None:
+    without("step_number_once")
+    Step.objects.update(number=1)
 
 
 def run(status: str) -> Run:
@@ -32,6 +55,15 @@ BREAKS: list[tuple[str, Callable[[], object]]] = [
     (
         "a_lane_that_goes_on_has_a_live_step",
         lambda: Step.objects.filter(run__status="RUNNING").update(status="DONE", ended_at=timezone.now()),
+    ),
+    ("a_step_advances_once", lambda: Step.objects.filter(number=1).update(position=3)),
+    ("a_step_advances_once", stepped_twice),
+    ("each_lane_is_there_once", lanes_of_one_item),
+    ("each_lane_is_there_once", two_lanes_of_a_run),
+    ("a_pipeline_moves_once", moved_twice),
+    (
+        "every_move_of_a_run_was_allowed",
+        lambda: Event.objects.filter(type="RUN_STARTED").update(delta={"status": "FINISHED"}),
     ),
     (
         "steps_are_numbered_without_gaps",

@@ -1,6 +1,5 @@
 """The room of a seat: where its worker waits, is promoted, and works."""
 
-import json
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -18,7 +17,7 @@ from pavilion.models import Seat
 from pavilion.states import SeatStatus
 from pavilion.views.framing import page
 from pavilion.views.sentences import ROOM
-from queues import markdown
+from queues import markdown, strictjson
 from queues.api.problems import problem_response
 from queues.models import Queue
 
@@ -139,7 +138,7 @@ def enter(request: HttpRequest, link: str) -> HttpResponse:
 
 def _connection(request: HttpRequest) -> int | None:
     """Raises ValueError."""
-    said = json.loads(request.body[:BODY_MAX])
+    said = strictjson.loads(request.body[:BODY_MAX])
     connection = said.get("connection") if isinstance(said, dict) else False
     if connection is None:
         return None

@@ -172,7 +172,9 @@ def test_a_window_that_another_has_followed_gets_no_token(client):
     assert (refused.status_code, refused.json()["type"].split(":")[-1]) == (409, "seat-elsewhere")
 
 
-@pytest.mark.parametrize("body", ["", "[]", '"x"', '{"connection": "1"}', '{"connection": true}', "\x00", "{"])
+@pytest.mark.parametrize(
+    "body", ["", "[]", '"x"', '{"connection": "1"}', '{"connection": true}', "\x00", "{", "[" * 1000]
+)
 def test_nonsense_is_refused_in_a_sentence(client, body):
     seat = pools.join(pools.post(), "ann")
     refused = enter(client, seat, body)

@@ -15,7 +15,7 @@ PRODUCTION := DATABASE_URL=postgres://db.example/crowdsite REDIS_URL=redis://db.
   CROWDSITE_ENCRYPTION_KEYS=$$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')
 
 .DEFAULT_GOAL := help
-.PHONY: help install libraries run test bench bench-all sweep screenshots soak guards hosts check format requirements wheel clean
+.PHONY: help install libraries run test fuzz bench bench-all sweep screenshots soak guards hosts check format requirements wheel clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ run: $(SITE_STAMP) ## install, migrate, load the demo and serve at http://127.0.
 
 test: $(DEV_STAMP) $(BROWSER_STAMP) ## run the tests on SQLite and on PostgreSQL with Valkey (ARGS="tests/queues -k name", BACKEND=sqlite|postgres)
 	@exec $(BIN)/python -m tests.run $(if $(BACKEND),--backend $(BACKEND)) -- $(ARGS)
+
+fuzz: $(DEV_STAMP) ## try bad input at random, on both databases (TIMES=100: so many times as much as in a run of the tests; BACKEND=sqlite|postgres)
+	@exec env CROWDSITE_FUZZ=$(or $(TIMES),20) $(BIN)/python -m tests.run $(if $(BACKEND),--backend $(BACKEND)) -- tests/hostile $(ARGS)
 
 bench: $(DEV_STAMP) ## measure the claim beside its limit, bulk creation and stats/ (QUICK=1: the claim within a minute; HUGE=1: ten million tasks)
 	@$(BIN)/python -m benchmarks.claims

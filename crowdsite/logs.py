@@ -21,19 +21,29 @@ TOLD = ("method", "path", "status", "duration_ms", "user_id")
 
 BLOT = "[secret]"
 
-SECRETS = re.compile(
-    # API tokens, and secrets of webhooks.
-    r"\b(?:cs|whsec)_[\w+/=-]{16,}"
-    # What Django has signed: the links of offers and seats, a window's token.
-    r"|[\w.-]+(?::|%3A)[0-9A-Za-z]{6}(?::|%3A)[\w-]{43}"
-    # A header that somebody quotes.
-    r"|(?<=\bBearer )[\w.~+/=-]{8,}|(?<=\bBasic )[\w.~+/=-]{8,}"
-)
+SECRETS = {
+    mark: re.compile(mark + rest)
+    for mark, rest in (
+        # API tokens, and secrets of webhooks.
+        ("cs_", r"[\w+/=-]{16,}"),
+        ("whsec_", r"[\w+/=-]{16,}"),
+        # The signature of what Django has signed: the links of offers and seats, a window's token.
+        (":", r"[0-9A-Za-z]{6}:[\w-]{43}"),
+        ("%3A", r"[0-9A-Za-z]{6}%3A[\w-]{43}"),
+        # A header that somebody quotes.
+        ("Bearer ", r"[\w.~+/=-]{8,}"),
+        ("Basic ", r"[\w.~+/=-]{8,}"),
+    )
+}
+"""By how they begin, which is looked for first: every line is looked through, and hardly any has one."""
 
 
 def blotted(text: str) -> str:
     """The text without secrets of the kinds that are known by their form."""
-    return SECRETS.sub(BLOT, text)
+    for mark, secret in SECRETS.items():
+        if mark in text:
+            text = secret.sub(mark + BLOT, text)
+    return text
 
 
 class Line(logging.Formatter):

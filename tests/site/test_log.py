@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from contextlib import suppress
+from time import perf_counter
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -102,6 +103,12 @@ def test_secrets_are_blotted_out_by_their_form(secret):
         assert secret not in line
         assert line.count(logs.BLOT) == 2
         assert "/pool/room/" in line
+
+
+def test_long_lines_cost_no_more_than_their_length():
+    began = perf_counter()
+    logs.blotted("a" * 200_000 + " " + "cs_" * 60_000 + ":" * 50_000 + "Bearer " * 20_000)
+    assert perf_counter() - began < 5
 
 
 def test_the_value_of_a_header_is_blotted_out():

@@ -34,6 +34,8 @@ from tests.site.serving import manage
             {"CROWDSITE_THROTTLE_GRAB": "often"},
             "(crowdsite.E001) The environment variable CROWDSITE_THROTTLE_GRAB cannot be used: 'often' is not a rate",
         ),
+        ({"CROWDSITE_LOG_FORMAT": "xml"}, "(crowdsite.E001) The environment variable CROWDSITE_LOG_FORMAT"),
+        ({"CROWDSITE_METRICS_TOKEN": "12345"}, "(crowdsite.E005) CROWDSITE_METRICS_TOKEN is shorter than"),
         ({"PORT": "eighty"}, "(crowdsite.E001) The environment variable PORT"),
         ({"PORT": "70000"}, "(crowdsite.E003) PORT is 70000"),
         ({"PORT": "8000", "WS_PORT": "8000"}, "(crowdsite.E003) PORT and WS_PORT must differ"),

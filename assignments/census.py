@@ -211,15 +211,16 @@ SELECT queue_id, topic, what, n FROM (
   SELECT event.queue_id, way.n,
     CASE WHEN way.hand = 1 THEN '' WHEN event.type = '{updated}' AND way.n < 0 THEN {topic_was} ELSE {topic} END
       AS topic,
-    CASE WHEN way.hand = 1 THEN CASE WHEN event.type IN ({hands}) THEN event.type END
+    CASE WHEN way.hand = 1 THEN event.type
       WHEN event.type = '{taken}' THEN
         CASE WHEN {task_status} = '{TaskStatus.ASSIGNED}'
           THEN CASE WHEN way.n > 0 THEN '{TaskStatus.ASSIGNED}' ELSE '{TaskStatus.AVAILABLE}' END END
-      WHEN event.type IN ({hands}) THEN NULL
       WHEN event.type = '{updated}' OR way.n > 0 THEN {status} ELSE {was} END AS what
   FROM {rows} {events}
-    CROSS JOIN (SELECT 1 AS n, 0 AS hand UNION ALL SELECT -1, 0 UNION ALL SELECT 1, 1) way
-  WHERE {condition} AND event.type IN ({moving}, {hands}, '{updated}')
+    JOIN (SELECT 1 AS n, 0 AS hand UNION ALL SELECT -1, 0 UNION ALL SELECT 1, 1) way
+      ON CASE WHEN way.hand = 1 THEN event.type IN ({hands})
+        ELSE event.type IN ({moving}, '{taken}', '{updated}') END
+  WHERE {condition}
 ) effects WHERE topic IS NOT NULL AND what IS NOT NULL {of}"""
 
 

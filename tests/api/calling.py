@@ -24,14 +24,13 @@ class Caller:
     """
 
     def __init__(self, name: str | None) -> None:
-        self.client, self.token = APIClient(), 0
+        # An id that is made would differ from answer to answer.
+        self.client, self.token = APIClient(HTTP_X_REQUEST_ID="tests"), 0
         self.client.handler = _handler
-        # What is made would differ from answer to answer.
-        self.client.credentials(HTTP_X_REQUEST_ID="tests")
         if name is not None:
             token, secret = tokens.issue(user=cast.person(name), name="test")
             self.token = token.pk
-            self.client.credentials(HTTP_X_REQUEST_ID="tests", HTTP_AUTHORIZATION=f"Bearer {secret}")
+            self.client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
 
     def call(self, method: str, path: str, body: Any = None, expect: int | None = None, **headers: str) -> Any:
         """The response."""

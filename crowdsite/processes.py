@@ -3,9 +3,14 @@
 Each function runs in a process of its own, until SIGTERM.
 """
 
+import logging
+import os
 import socket
+import sys
+import time
 from typing import Any
 
+from celery.signals import worker_shutting_down
 from django.conf import settings
 from django.db import connections
 
@@ -13,6 +18,8 @@ from crowdsite import environment
 from crowdsite.celery import app
 from queues.bell import bell
 from queues.consumers.base import FRAME_MAX
+
+logger = logging.getLogger(__name__)
 
 # How long open requests may take when the site ends, in seconds.
 PATIENCE = 5
@@ -31,6 +38,10 @@ UNREAD_PATIENCE = 60_000
 # Threads of the worker: its jobs wait for the database and the network, so threads do, and they leave no
 # processes behind.
 JOBS_AT_ONCE = 4
+
+# How long a worker that ended by itself waits, in seconds, and what it runs then.
+PAUSE = 2
+ANEW = "import django; django.setup(); from crowdsite import processes; processes.worker()"
 
 
 def gunicorn(listener: socket.socket) -> None:
@@ -94,9 +105,20 @@ def uvicorn_options() -> dict[str, Any]:
 
 
 def worker() -> None:
-    """Carry out Celery's jobs."""
+    """Carry out Celery's jobs.
+
+    Celery ends where the broker answers what it does not expect, as one does that is full. The site must not end with
+    it: what Celery does is done later, and all else needs no broker.
+    """
+    asked: list[str] = []
+    worker_shutting_down.connect(lambda sig, **_more: asked.append(sig), weak=False)
     options = ["--loglevel", "WARNING", "--pool", "threads", "--concurrency", str(JOBS_AT_ONCE)]
     app.start(["--quiet", "worker", *options, "--without-gossip", "--without-mingle"])
+    if not asked:
+        logger.error("The worker ended by itself, and begins anew.")
+        time.sleep(PAUSE)
+        # The same process, with nothing left in it of what went wrong.
+        os.execv(sys.executable, [sys.executable, "-c", ANEW])
 
 
 def beat() -> None:

@@ -23,12 +23,12 @@ from queues.consumers import nowhere  # noqa: E402
 # each one.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
+sockets = URLRouter([*of_queues, *of_pools, re_path("", nowhere)])  # type: ignore[arg-type]
+
 application = ProtocolTypeRouter(
     {
         "http": bounded(django_application),
         # The sockets check Origin, session and token themselves.
-        "websocket": requestids.sockets(
-            URLRouter([*of_queues, *of_pools, re_path("", nowhere)])  # type: ignore[arg-type]
-        ),
+        "websocket": requestids.sockets(sockets),
     }
 )

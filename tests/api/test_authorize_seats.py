@@ -44,7 +44,7 @@ def window(seat: Seat) -> APIClient:
     entered = pool.enter(seat_id=seat.pk)
     client = APIClient()
     token = links.token(seat_id=entered.pk, connection=entered.connection)
-    client.credentials(HTTP_AUTHORIZATION=f"Seat {token}")
+    client.credentials(HTTP_X_REQUEST_ID="tests", HTTP_AUTHORIZATION=f"Seat {token}")
     return client
 
 

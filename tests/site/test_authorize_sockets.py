@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from crowdsite.asgi import application
+from crowdsite.asgi import sockets
 from pavilion import links, pool
 from queues.consumers import nowhere
 from queues.consumers.base import Socket
@@ -121,9 +121,8 @@ def test_who_is_in_is_answered_what_the_table_says_and_nobody_else_anything(site
 
 
 def test_every_socket_and_every_command_of_it_has_a_row() -> None:
-    (routes,) = (child for name, child in application.application_mapping.items() if name == "websocket")
     there = {}
-    for route in routes.routes:
+    for route in sockets.routes:
         if route.callback is not nowhere:
             names = iter(("queue",) if "name" in str(route.pattern) else ("session",))
             there[_plain(str(route.pattern), names)] = inspect.getclosurevars(route.callback).nonlocals["cls"]

@@ -673,7 +673,7 @@ TABLE: Sequence[Guard] = [
     Guard(
         "a webhook's old secrets go on signing",
         "the one before the last",
-        (Edit("queues/notifications.py", "before[:OLD_SECRETS_MAX]", "before[:1]"),),
+        (Edit("queues/notifications.py", "signing[:OLD_SECRETS_MAX]", "signing[:1]"),),
         (f"{AT_ONCE}test_two_rotations_at_once_leave_every_secret_signing",),
         "sqlite",
     ),
@@ -871,6 +871,19 @@ TABLE: Sequence[Guard] = [
         "is_full in _offer()",
         (Edit("pavilion/pool.py", "if locked.is_full:", "if False:"),),
         (f"{POOL}test_no_more_join_than_may_wait_and_be_active",),
+        "sqlite",
+    ),
+    Guard(
+        "a seat begins after the end of the one elsewhere",
+        "the second look at the clock in join()",
+        (Edit("pavilion/pool.py", "        locked.now = database_now(now)\n", ""),),
+        (f"{POOL_RACES}test_a_seat_begins_after_the_end_of_the_one_elsewhere_that_it_waited_for",),
+    ),
+    Guard(
+        "the purge waits for who has still to read the feed",
+        "what readers on a floor above say",
+        (Edit("queues/feed.py", "(old if read is None or row[0] <= read else old - GRACE)", "old"),),
+        ("tests/assignments/test_census.py::test_a_purge_waits_for_it_a_day",),
         "sqlite",
     ),
     Guard(

@@ -129,8 +129,8 @@ def no_promotion_is_missing() -> QuerySet[Any, Any]:
     """Each departure promotes who waits, and so does whoever finds room while enough wait, or makes a session begin."""
     room = Q(active__lt=F("max_active"))
     enough = Q(waiting__gt=F("min_waiting"))
-    # A move of the moment of the start may have been before it, but for the one that began it and those it promoted.
-    begun = Q(at__gt=F("began")) | Q(at=F("began"), to_status__in=LIVE)
+    # A move of the very moment of the start may have been before it, unless it was a promotion.
+    begun = Q(at__gt=F("began")) | Q(at=F("began"), to_status=ACTIVE)
     departure = Q(from_status=ACTIVE, waiting__gt=0)
     not_begun = Q(began__isnull=True) | Q(began__gt=F("at"))
     missed = (begun & room & (departure | enough)) | (

@@ -55,6 +55,8 @@ HANDED_AT_ONCE = "tests/assignments/test_at_once.py::"
 PLACES = "tests/queues/test_places.py::"
 POOL = "tests/pavilion/test_guards.py::"
 POOL_RACES = "tests/pavilion/test_races.py::"
+RESTORE = "tests/queues/test_restore.py::"
+LOG = "tests/site/test_log.py::"
 
 ONCE_FOR_SITE = 'fields=("endpoint",), name="notification_once_for_site"'
 
@@ -1086,6 +1088,47 @@ TABLE: Sequence[Guard] = [
             ),
         ),
         (f"{POOL_RACES}test_those_who_pay_at_once_pay_each_once",),
+    ),
+    # Looking after it.
+    Guard(
+        "numbers leap after a restore",
+        "the leap in _raise_number()",
+        (Edit("queues/restoring.py", 'WHERE name = %s", [by, name])', 'WHERE name = %s", [0, name])'),),
+        (f"{RESTORE}test_what_comes_next_has_a_number_that_was_never_given_out",),
+        "sqlite",
+    ),
+    Guard(
+        "places of before a restore lead nowhere",
+        "purged_to in _move_places()",
+        (
+            Edit(
+                "queues/restoring.py",
+                "first - 1 + by, mark.purged_until or oldest or timezone.now()",
+                "1, timezone.now()",
+            ),
+        ),
+        (f"{RESTORE}test_readers_of_the_feed_are_told_to_begin_anew_and_nothing_is_lost_to_those_who_do",),
+        "sqlite",
+    ),
+    Guard(
+        "secrets are blotted out of log lines",
+        "blotted()",
+        (Edit("crowdsite/logs.py", "text = secret.sub(mark + BLOT, text)", "pass"),),
+        (f"{LOG}test_secrets_are_blotted_out_by_their_form",),
+        "sqlite",
+    ),
+    Guard(
+        "metrics are for operators",
+        "is_operator() in metrics()",
+        (Edit("crowdsite/monitoring.py", "if user is not None and not is_operator(user):", "if False:"),),
+        ("tests/site/test_monitor.py::test_it_is_for_operators_and_for_who_brings_the_token",),
+        "sqlite",
+    ),
+    Guard(
+        "a scrape gives up what takes long",
+        "statement_timeout in bounded()",
+        (Edit("crowdsite/gauges.py", "SET LOCAL statement_timeout = {STATEMENT_MS}", "SELECT {STATEMENT_MS}"),),
+        ("tests/site/test_monitor.py::test_what_takes_too_long_is_given_up_and_said_so",),
     ),
     *routing_guards.TABLE,
 ]

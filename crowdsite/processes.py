@@ -47,9 +47,17 @@ ANEW = "import django; django.setup(); from crowdsite import processes; processe
 def gunicorn(listener: socket.socket) -> None:
     """Serve HTTP on `listener`: WEB_WORKERS processes of WEB_THREADS threads."""
     from gunicorn.app.base import BaseApplication
+    from gunicorn.glogging import Logger
 
-    from crowdsite.logs import Gunicorn
     from crowdsite.wsgi import application
+
+    class PlainLogger(Logger):
+        """What gunicorn complains of goes where all else goes."""
+
+        def setup(self, cfg: Any) -> None:
+            super().setup(cfg)
+            self.error_log.handlers.clear()
+            self.error_log.propagate = True
 
     class Application(BaseApplication):
         def load_config(self) -> None:
@@ -60,7 +68,7 @@ def gunicorn(listener: socket.socket) -> None:
                 "threads": settings.WEB_THREADS,
                 "graceful_timeout": PATIENCE,
                 "loglevel": "warning",
-                "logger_class": Gunicorn,
+                "logger_class": PlainLogger,
                 "control_socket_disable": True,
             }.items():
                 self.cfg.set(name, value)

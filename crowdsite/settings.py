@@ -271,8 +271,10 @@ CROWDSITE_ACCESS_LOG = env.bool("CROWDSITE_ACCESS_LOG", default=CROWDSITE_LOG_FO
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "crowdsite.logs.Line"}, "json": {"()": "crowdsite.logs.Json"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": CROWDSITE_LOG_FORMAT}},
+    "formatters": {
+        "console": {"()": "crowdsite.jsonlogs.Json" if CROWDSITE_LOG_FORMAT == "json" else "crowdsite.logs.Line"}
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "console"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "crowdsite": {"level": "INFO"},

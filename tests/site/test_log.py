@@ -13,7 +13,7 @@ from asgiref.sync import async_to_sync
 from celery import current_app
 from django.test import AsyncClient, Client
 
-from crowdsite import logs, requestids
+from crowdsite import jsonlogs, logs, requestids
 from tests.receiver import receiving
 from tests.site.serving import LONG, manage, until
 
@@ -67,7 +67,7 @@ def test_a_request_leaves_one_line_without_its_query(admin_client, settings, cap
 def test_a_line_of_json_has_what_machines_look_for_and_no_more():
     token = logs.about.set("r-1")
     try:
-        line = rendered(logs.Json(), "%s wait", "deliveries", status=503, request="<WSGIRequest: GET '/?key=1'>")
+        line = rendered(jsonlogs.Json(), "%s wait", "deliveries", status=503, request="<WSGIRequest: GET '/?key=1'>")
         plain = rendered(logs.Line(), "%s wait", "deliveries")
     finally:
         logs.about.reset(token)
@@ -98,7 +98,7 @@ def test_secrets_are_blotted_out_by_their_form(secret):
         raise ValueError(f"no such key: {secret}")
     except ValueError as error:
         told = (type(error), error, error.__traceback__)
-    for formatter in (logs.Line(), logs.Json()):
+    for formatter in (logs.Line(), jsonlogs.Json()):
         line = rendered(formatter, "Internal Server Error: /pool/room/%s/", secret, exc_info=told)
         assert secret not in line
         assert line.count(logs.BLOT) == 2

@@ -1130,6 +1130,41 @@ TABLE: Sequence[Guard] = [
         (Edit("crowdsite/gauges.py", "SET LOCAL statement_timeout = {STATEMENT_MS}", "SELECT {STATEMENT_MS}"),),
         ("tests/site/test_monitor.py::test_what_takes_too_long_is_given_up_and_said_so",),
     ),
+    Guard(
+        "who asks for work too often is refused",
+        "count() in HotView",
+        (Edit("queues/api/hot.py", "            self.count(whole)\n", ""),),
+        ("tests/api/test_throttle.py::test_others_are_not_in_the_way",),
+        "sqlite",
+    ),
+    Guard(
+        "all processes count together",
+        "the cache behind Throttle",
+        (Edit("queues/throttles.py", "return int(cache.incr(key, number))", "return number"),),
+        ("tests/queues/test_throttle.py::test_all_processes_count_together",),
+        "sqlite",
+    ),
+    Guard(
+        "a cache that is away refuses nobody",
+        "except in _taken()",
+        (Edit("queues/throttles.py", "        except Exception as error:", "        except ValueError as error:"),),
+        ("tests/queues/test_throttle.py::test_where_the_cache_is_away_each_process_counts_by_itself",),
+        "sqlite",
+    ),
+    Guard(
+        "passwords cannot be tried one after the other",
+        "limited() around the admin's sign-in",
+        (Edit("crowdsite/urls.py", "limited(admin.site.login)", "admin.site.login"),),
+        ("tests/site/test_sign_in_often.py::test_both_pages_count_together_and_names_as_they_are_meant",),
+        "sqlite",
+    ),
+    Guard(
+        "nobody fills the disk with a form",
+        "Bounded among the upload handlers",
+        (Edit("crowdsite/settings.py", '    "crowdsite.uploads.Bounded",\n', ""),),
+        ("tests/site/test_uploads.py::test_a_form_that_says_it_is_too_large_is_refused_before_it_is_read",),
+        "sqlite",
+    ),
     *routing_guards.TABLE,
 ]
 

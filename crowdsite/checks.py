@@ -54,14 +54,14 @@ def production_has_its_own_encryption_keys(app_configs: Any, **kwargs: Any) -> l
 
 @register("crowdsite", deploy=True)
 def webhooks_do_not_stay_here(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """crowdsite.E005: whoever may set up a webhook reaches what listens on this machine."""
+    """crowdsite.E007: whoever may set up a webhook reaches what listens on this machine."""
     if not settings.CROWDSITE_WEBHOOKS_LOOPBACK:
         return []
     return [
         Error(
             "CROWDSITE_WEBHOOKS_LOOPBACK is on, so webhooks may go to this machine itself.",
             hint="It is for development: unset it, or DEMO=0.",
-            id="crowdsite.E005",
+            id="crowdsite.E007",
         )
     ]
 

@@ -60,7 +60,7 @@ def complaints(**given: Any) -> set[str]:
         ({"SECRET_KEY_IS_SET": False}, {"crowdsite.E002"}),
         ({"ENCRYPTION_KEYS_ARE_SET": False}, {"crowdsite.E004"}),
         ({"CROWDSITE_ENCRYPTION_KEYS": ["no key"]}, {"queues.E004"}),
-        ({"CROWDSITE_WEBHOOKS_LOOPBACK": True}, {"crowdsite.E005"}),
+        ({"CROWDSITE_WEBHOOKS_LOOPBACK": True}, {"crowdsite.E007"}),
         ({"ALLOWED_HOSTS": ["*"]}, {"crowdsite.E006"}),
         ({"ALLOWED_HOSTS": []}, {"security.W020"}),
         ({"CROWDSITE_URL": "http://127.0.0.1:8000"}, {"pavilion.W004"}),

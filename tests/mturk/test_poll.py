@@ -158,6 +158,17 @@ def test_a_hit_of_somebody_elses_is_none_of_ours(mturk, queues, queue):
     assert left(queues, queue) == [0, 0]
 
 
+@pytest.mark.parametrize("number", ["3\x00", "\ud800", "", "x" * 5000, {"a": 1}, None])
+def test_what_no_hit_is_called_is_not_looked_for_and_holds_nothing_up(mturk, client, queues, queue, number):
+    seat = come(client, mturk, post(), "AANN")
+    event = {"EventType": "AssignmentReturned", "HITId": number, "AssignmentId": "3X"}
+    queues.sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"Events": [event]}))
+    mturk.market.return_(seat.external_id)
+    hiring.poll()
+    assert pools.fresh(seat).status == SeatStatus.RETURNED
+    assert left(queues, queue) == [0, 0]
+
+
 def test_a_topic_may_send_to_the_queue(mturk, client, queues, queue):
     seat = come(client, mturk, post(), "AANN")
     mturk.market.post.lose()

@@ -7,6 +7,7 @@ The document is that of "Notification Handling" in the API reference: {"Events":
 
 import json
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -24,6 +25,9 @@ AT_ONCE, BATCHES = 10, 20
 """Messages that SQS gives at once, and how often one poll takes so many."""
 
 
+_HIT = re.compile(r"[A-Za-z0-9_-]{1,100}")
+
+
 class Malformed(Exception):
     """Not what Mechanical Turk sends."""
 
@@ -37,7 +41,8 @@ def read(body: str) -> list[dict[str, str]]:
         return [
             {"kind": one["EventType"], "hit": str(one["HITId"]), "assignment": str(one.get("AssignmentId", ""))}
             for one in said["Events"]
-            if one["EventType"] in EVENTS
+            # A number that none of ours can be is not looked for: not every database takes any text.
+            if one["EventType"] in EVENTS and _HIT.fullmatch(str(one["HITId"]))
         ]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Malformed(f"{type(error).__name__}: {error}") from None

@@ -15,7 +15,7 @@ PRODUCTION := DATABASE_URL=postgres://db.example/crowdsite REDIS_URL=redis://db.
   CROWDSITE_ENCRYPTION_KEYS=$$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')
 
 .DEFAULT_GOAL := help
-.PHONY: help install libraries run test fuzz bench bench-all sweep screenshots soak guards hosts check format requirements wheel clean
+.PHONY: help install libraries run test fuzz bench bench-all sweep screenshots soak soak-site soak-guards guards hosts check format requirements wheel clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,8 +89,14 @@ sweep: $(DEV_STAMP) $(BROWSER_STAMP) ## open every page in a Chromium, light and
 screenshots: $(DEV_STAMP) $(BROWSER_STAMP) ## write the pictures of docs/images anew (needs a Chromium)
 	@CROWDSITE_SCREENSHOTS=$(CURDIR)/docs/images exec $(BIN)/python -m tests.run --backend sqlite -- tests/desk/sweep.py
 
-soak: $(DEV_STAMP) ## kill one part after the other for a minute under load: what was acknowledged reaches the receiver (BACKEND=sqlite|postgres)
+soak: $(DEV_STAMP) ## two hosts under a crowd while parts fail: rounds of SECONDS_EACH=60, from SEED=1 on, SEEDS=1 of them (ARGS="--report docs/proof.md")
+	@exec $(BIN)/python -m tests.faults --seed $(or $(SEED),1) --seeds $(or $(SEEDS),1) --seconds $(or $(SECONDS_EACH),60) $(ARGS)
+
+soak-site: $(DEV_STAMP) ## kill one part of a site after the other for a minute: deliveries, the pool (BACKEND=sqlite|postgres)
 	@CROWDSITE_KILL_SECONDS=60 exec $(BIN)/python -m tests.run --backend $(or $(BACKEND),postgres) -- -s tests/site/test_kill_deliveries.py tests/site/test_kill_pool.py
+
+soak-guards: $(DEV_STAMP) ## take guards away and see a round of faults go red, about a minute each (ARGS="lease --report docs/proof.md")
+	@exec $(BIN)/python -m tests.faults.guards $(ARGS)
 
 guards: $(DEV_STAMP) ## take each guard of the code away in turn and see its tests go red (ARGS="lease key": those only)
 	@exec $(BIN)/python -m tests.guards $(ARGS)

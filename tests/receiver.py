@@ -42,13 +42,13 @@ class Receiver(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, port: int = 0, log: str = "") -> None:
+    def __init__(self, port: int = 0, log: str = "", handler: type[BaseHTTPRequestHandler] | None = None) -> None:
         self.received: list[Received] = []
         self.came = threading.Condition()
         self.status, self.headers = 204, dict[str, str]()
         self.connections = 0
         self.log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) if log else None
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__(("127.0.0.1", port), handler or Handler)
 
     @property
     def url(self) -> str:

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -65,13 +66,20 @@ def unprivileged_user() -> str | None:
     return "postgres" if "postgres" in known else "nobody"
 
 
-@contextmanager
-def postgresql(folder: Path, **options: str) -> Iterator[str]:
-    """Run PostgreSQL with its data in `folder`, which must exist; the value is its address (postgres://…).
+@dataclass(frozen=True)
+class Cluster:
+    """PostgreSQL's data in a folder: the command that serves it, as whom, where, and the log."""
 
-    `options` are settings that go before POSTGRESQL_OPTIONS.
+    command: list[Any]
+    identity: dict[str, Any]
+    url: str
+    log: Path
 
-    Raises ServerMissing, or RuntimeError with the server's log when it does not start.
+
+def cluster(folder: Path, **options: str) -> Cluster:
+    """Make PostgreSQL's data in `folder`, which must exist. `options` are settings that go before POSTGRESQL_OPTIONS.
+
+    Raises ServerMissing, or RuntimeError with what initdb said.
     """
     programs, user, port = postgresql_programs(), unprivileged_user(), free_port()
     data, log = folder / "postgresql", folder / "postgresql.log"
@@ -90,9 +98,21 @@ def postgresql(folder: Path, **options: str) -> Iterator[str]:
         raise RuntimeError(f"initdb failed: {done.stderr}")
     settings = POSTGRESQL_OPTIONS | options | {"port": str(port), "unix_socket_directories": str(data)}
     command = [programs / "postgres", "-D", data, *(f"--{name}={value}" for name, value in settings.items())]
-    url = f"postgres://crowdsite@127.0.0.1:{port}/postgres"
-    with running(command, log, lambda: psycopg.connect(url).close(), psycopg.OperationalError, **identity):
-        yield url
+    return Cluster(command, identity, f"postgres://crowdsite@127.0.0.1:{port}/postgres", log)
+
+
+@contextmanager
+def postgresql(folder: Path, **options: str) -> Iterator[str]:
+    """Run PostgreSQL with its data in `folder`, which must exist; the value is its address (postgres://…).
+
+    `options` are settings that go before POSTGRESQL_OPTIONS.
+
+    Raises ServerMissing, or RuntimeError with the server's log when it does not start.
+    """
+    made = cluster(folder, **options)
+    not_yet = psycopg.OperationalError
+    with running(made.command, made.log, lambda: psycopg.connect(made.url).close(), not_yet, **made.identity):
+        yield made.url
 
 
 @contextmanager
@@ -117,9 +137,9 @@ def valkey(folder: Path) -> Iterator[str]:
 @contextmanager
 def running(
     command: list[Any], log: Path, answers: Callable[[], None], not_yet: type[Exception], **identity: Any
-) -> Iterator[None]:
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block is left; it is entered when `answers()` no longer raises `not_yet`."""
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         # A session of its own: the Ctrl-C that ends the tests must not end their database under them.
         process = subprocess.Popen(
             command,
@@ -139,7 +159,7 @@ def running(
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"{command[0]} did not start:\n{log.read_text()}") from None
                 time.sleep(0.02)
-        yield
+        yield process
     finally:
         # PostgreSQL's fast shutdown, and Valkey's usual one: neither waits for its clients.
         process.send_signal(2)

@@ -6,7 +6,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -44,9 +44,12 @@ def manage(*arguments: str, **given: object) -> subprocess.CompletedProcess[str]
 
 
 class Served:
-    """A site that is being served, with everything that it printed in `output`; `root`: from this tree of sources."""
+    """A site that is being served, with everything that it printed in `output`; `root`: from this tree of sources.
 
-    def __init__(self, folder: Path, root: Path = ROOT, **given: object) -> None:
+    `prefix`: what the command begins with, such as what runs it elsewhere.
+    """
+
+    def __init__(self, folder: Path, root: Path = ROOT, prefix: Sequence[str] = (), **given: object) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         self.log = folder / f"serve-{self.port}.log"
@@ -57,7 +60,7 @@ class Served:
         self.seen: set[psutil.Process] = set()
         with self.log.open("wb") as log:
             self.process = psutil.Popen(
-                [sys.executable, "manage.py", "serve"],
+                [*prefix, sys.executable, "manage.py", "serve"],
                 cwd=root,
                 env=variables(**self.given),
                 stdin=subprocess.DEVNULL,

@@ -1,6 +1,7 @@
 """`kill -9` of one part after the other under load: what clients saw acknowledged reaches the receiver's disk.
 
-CROWDSITE_KILL_SECONDS is for how long, 0 unless set: every part is killed once in any case (`make soak`: a minute).
+CROWDSITE_KILL_SECONDS is for how long, 0 unless set: every part is killed once in any case (a minute in
+`make soak-site`).
 """
 
 import json

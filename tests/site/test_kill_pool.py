@@ -1,6 +1,6 @@
 """Parts of the site are killed or stopped under a crowd: nobody is paid twice or forgotten, and no rule is broken.
 
-CROWDSITE_KILL_SECONDS is how long a broker, and the worker with beat, are stopped: 2 unless set (`make soak`: 60).
+CROWDSITE_KILL_SECONDS is how long a broker, and the worker with beat, are stopped: 2 unless set (`make soak-site`: 60).
 """
 
 import json

@@ -5,13 +5,13 @@ from django.db.models import QuerySet
 
 from assignments.models import Assignment, Reviewer
 from assignments.states import AssignmentStatus
-from queues.api.parameters import WholeNumberFilter
+from queues.api.parameters import NameFilter, WholeNumberFilter
 from queues.conf import user_email_field
 
 
 class AssignmentFilter(filters.FilterSet):
-    queue = filters.CharFilter(field_name="queue__name")
-    reviewer = filters.CharFilter(method="of_reviewer", help_text="E-mail.")
+    queue = NameFilter(field_name="queue__name")
+    reviewer = NameFilter(method="of_reviewer", help_text="E-mail.")
     task = WholeNumberFilter(field_name="task_id")
     status = filters.MultipleChoiceFilter(choices=AssignmentStatus.choices)
 
@@ -24,7 +24,7 @@ class AssignmentFilter(filters.FilterSet):
 
 
 class ReviewerFilter(filters.FilterSet):
-    email = filters.CharFilter(method="with_email")
+    email = NameFilter(method="with_email")
 
     class Meta:
         model = Reviewer

@@ -4,12 +4,12 @@ import django_filters as filters
 
 from pavilion.models import Payment, Pool, Session
 from pavilion.states import PaymentKind, PaymentStatus, SessionStatus
-from queues.api.parameters import WholeNumberFilter
+from queues.api.parameters import NameFilter, WholeNumberFilter
 
 
 class PoolFilter(filters.FilterSet):
     project = WholeNumberFilter(field_name="project_id")
-    queue = filters.CharFilter(field_name="queue__name")
+    queue = NameFilter(field_name="queue__name")
 
     class Meta:
         model = Pool

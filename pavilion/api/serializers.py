@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from drf_spectacular.drainage import set_override
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -15,21 +16,27 @@ from queues.api.fields import (
     StrictIntegerField,
     StrictSerializer,
 )
+from queues.api.serializers.queues import NAME_PATTERN
 from queues.models import QUEUE_NAME, Queue
 
 REASON_LENGTH = 200
+
+_AMOUNT = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 
 class AmountField(serializers.DecimalField):
     """An amount, read as text or as a number and shown as text."""
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("max_digits", 12)
-        kwargs.setdefault("decimal_places", 2)
+        digits, places = kwargs.setdefault("max_digits", 12), kwargs.setdefault("decimal_places", 2)
         super().__init__(min_value=0, **kwargs)
+        text = {"type": "string", "pattern": rf"^[0-9]{{1,{digits - places}}}(\.[0-9]{{1,{places}}})?$"}
+        number = {"type": "number", "minimum": 0, "maximum": 10 ** (digits - places) - 1}
+        set_override(self, "field", text if kwargs.get("read_only") else {"oneOf": [text, number]})
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, bool):
+        # Python takes "1e9", "1_000" and any script's digits as well.
+        if isinstance(data, bool) or (isinstance(data, str) and not _AMOUNT.fullmatch(data)):
             self.fail("invalid")
         return super().to_internal_value(data)
 
@@ -43,7 +50,7 @@ class ShareField(serializers.FloatField):
         return super().to_internal_value(data)
 
 
-@extend_schema_field({"type": "string"})
+@extend_schema_field({"type": "string", "pattern": NAME_PATTERN, "maxLength": 100})
 class QueueNamed(serializers.Field[Queue, Any, str, Any]):
     """A queue by its name. What the user cannot see is not there."""
 

@@ -22,6 +22,9 @@ class StrictCharField(serializers.CharField):
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("trim_whitespace", False)
+        if not kwargs.get("allow_blank") and not kwargs.get("read_only"):
+            # So that the API's schema says it, too.
+            kwargs.setdefault("min_length", 1)
         super().__init__(**kwargs)
 
     def to_internal_value(self, data: Any) -> str:
@@ -74,9 +77,13 @@ class AwareDateTimeField(serializers.DateTimeField):
             raise serializers.ValidationError(str(refused), code="invalid") from None
 
 
-@extend_schema_field({})
+_ANYTHING = ({"type": "object", "additionalProperties": {}}, {"type": "array", "items": {}})
+_ANYTHING += tuple({"type": scalar} for scalar in ("string", "number", "boolean"))  # type: ignore[assignment]
+
+
+@extend_schema_field({"anyOf": list(_ANYTHING)})
 class JSONValueField(serializers.JSONField):
-    """Any JSON value. The parser has checked it (`queues.strictjson`)."""
+    """Any JSON value, null where it may be. The parser has checked it (`queues.strictjson`)."""
 
     def to_internal_value(self, data: Any) -> Any:
         return data

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from queues.api.parameters import (
     CommaSeparatedFilter,
     MomentFilter,
+    NameFilter,
     TextFilter,
     TextsFilter,
     TruthFilter,
@@ -47,7 +48,7 @@ class StrictFilterBackend(DjangoFilterBackend):
 
 class QueueFilter(filters.FilterSet):
     is_paused = TruthFilter()
-    name__starts_with = filters.CharFilter(field_name="name", lookup_expr="istartswith")
+    name__starts_with = NameFilter(field_name="name", lookup_expr="istartswith")
 
     class Meta:
         model = Queue
@@ -61,13 +62,13 @@ class TaskFilter(filters.FilterSet):
     unless it is named.
     """
 
-    queue = filters.CharFilter(field_name="queue__name")
+    queue = NameFilter(field_name="queue__name")
     status = filters.MultipleChoiceFilter(choices=TaskStatus.choices)
     topic = TextFilter()
     priority = WholeNumberFilter()
     priority__gte = WholeNumberFilter(field_name="priority", lookup_expr="gte")
     priority__lte = WholeNumberFilter(field_name="priority", lookup_expr="lte")
-    requester = filters.CharFilter(method="of_requester")
+    requester = NameFilter(method="of_requester")
     created_at__gte = MomentFilter(field_name="created_at", lookup_expr="gte")
     created_at__lte = MomentFilter(field_name="created_at", lookup_expr="lte")
     updated_at__gte = MomentFilter(field_name="updated_at", lookup_expr="gte")
@@ -82,13 +83,13 @@ class TaskFilter(filters.FilterSet):
     global_keys__count = WholeNumberFilter(method="with_so_many_keys")
     global_keys__count__gte = WholeNumberFilter(method="with_so_many_keys")
     global_keys__count__lte = WholeNumberFilter(method="with_so_many_keys")
-    target_reviewer = filters.CharFilter(method="with_target")
-    target_reviewer__starts_with = filters.CharFilter(method="with_target")
-    target_reviewer__contains = filters.CharFilter(method="with_target")
+    target_reviewer = NameFilter(method="with_target")
+    target_reviewer__starts_with = NameFilter(method="with_target")
+    target_reviewer__contains = NameFilter(method="with_target")
     target_reviewer__in = CommaSeparatedFilter(method="with_target")
-    target_reviewer__not = filters.CharFilter(method="without_target")
-    target_reviewer__not__starts_with = filters.CharFilter(method="without_target")
-    target_reviewer__not__contains = filters.CharFilter(method="without_target")
+    target_reviewer__not = NameFilter(method="without_target")
+    target_reviewer__not__starts_with = NameFilter(method="without_target")
+    target_reviewer__not__contains = NameFilter(method="without_target")
     target_reviewer__not__in = CommaSeparatedFilter(method="without_target")
 
     class Meta:
@@ -136,7 +137,7 @@ class NotificationFilter(filters.FilterSet):
     """Settings of tasks are listed task by task: there may be as many as there are tasks."""
 
     level = filters.MultipleChoiceFilter(choices=[(level, level.label) for level in (Level.SITE, Level.QUEUE)])
-    queue = filters.CharFilter(field_name="queue__name")
+    queue = NameFilter(field_name="queue__name")
     task = WholeNumberFilter(field_name="task_id")
 
     class Meta:

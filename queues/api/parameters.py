@@ -43,7 +43,12 @@ class _Texts(forms.Field):
         return [text.clean(one) for one in value or []]
 
 
-@extend_schema_field({"type": "integer"})
+@extend_schema_field({"type": "string", "minLength": 1})
+class NameFilter(filters.CharFilter):
+    """A text that is not empty."""
+
+
+@extend_schema_field({"type": "integer", "minimum": -(10**15) + 1, "maximum": 10**15 - 1})
 class WholeNumberFilter(filters.Filter):
     """A whole number of at most 15 digits, which both databases can compare with a column of any size."""
 
@@ -78,13 +83,13 @@ class TextFilter(filters.CharFilter):
         return super().filter(qs, value)
 
 
-@extend_schema_field({"type": "array", "items": {"type": "string"}})
+@extend_schema_field({"type": "array", "items": {"type": "string", "minLength": 1}})
 class TextsFilter(filters.Filter):
     """A parameter that may be repeated; `method` gets the list of its values, as they are."""
 
     field_class = _Texts
 
 
-@extend_schema_field({"type": "string"})
+@extend_schema_field({"type": "string", "minLength": 1})
 class CommaSeparatedFilter(filters.BaseCSVFilter, filters.CharFilter):
     """Several texts, with commas between them."""

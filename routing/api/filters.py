@@ -3,7 +3,7 @@
 import django_filters as filters
 from django.db.models import QuerySet
 
-from queues.api.parameters import MomentFilter
+from queues.api.parameters import MomentFilter, NameFilter
 from queues.conf import user_email_field
 from routing.models import Run, Step
 from routing.states import RunStatus, StepStatus
@@ -13,8 +13,8 @@ class RunFilter(filters.FilterSet):
     """`name` is the workflow's; `started_by` an e-mail, whatever its case."""
 
     status = filters.MultipleChoiceFilter(choices=RunStatus.choices)
-    name = filters.CharFilter()
-    started_by = filters.CharFilter(method="of_starter")
+    name = NameFilter()
+    started_by = NameFilter(method="of_starter")
     created_at__gte = MomentFilter(field_name="created_at", lookup_expr="gte")
     created_at__lte = MomentFilter(field_name="created_at", lookup_expr="lte")
 
@@ -28,7 +28,7 @@ class RunFilter(filters.FilterSet):
 
 class StepFilter(filters.FilterSet):
     status = filters.MultipleChoiceFilter(choices=StepStatus.choices)
-    name = filters.CharFilter()
+    name = NameFilter()
 
     class Meta:
         model = Step

@@ -112,10 +112,11 @@ def test_the_status_of_success(described: Any, operation: str, status: str) -> N
 
 def test_the_filters_are_described_with_their_types(described: Any) -> None:
     parameters = {each["name"]: each["schema"] for each in operations(described)["GET /api/v1/tasks/"]["parameters"]}
-    assert parameters["priority__gte"] == {"type": "integer"}
+    assert parameters["priority__gte"] == {"type": "integer", "minimum": 1 - 10**15, "maximum": 10**15 - 1}
     assert parameters["created_at__lte"] == {"type": "string", "format": "date-time"}
-    assert parameters["global_keys"] == {"type": "array", "items": {"type": "string"}}
-    assert parameters["target_reviewer__not__in"] == {"type": "array", "items": {"type": "string"}}
+    assert parameters["global_keys"] == {"type": "array", "items": {"type": "string", "minLength": 1}}
+    assert parameters["target_reviewer__not__in"]["type"] == "array"
+    assert parameters["queue"] == {"type": "string", "minLength": 1}
     assert parameters["topic"] == {"type": "string"}
     queues = {each["name"]: each["schema"] for each in operations(described)["GET /api/v1/queues/"]["parameters"]}
     assert queues["is_paused"] == {"type": "boolean"}

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from queues.api.fields import (
@@ -14,6 +15,7 @@ from queues.api.fields import (
 )
 from queues.api.serializers.people import EMAIL_LENGTH
 from queues.drafts import TOPIC_LENGTH
+from queues.models import QUEUE_NAME
 from queues.people import email_of
 from queues.states import (
     JUDGMENTS_MAX,
@@ -23,6 +25,9 @@ from queues.states import (
     Role,
 )
 from queues.strategy import ORDERS, PRIORITY_ORDERS
+
+NAME_PATTERN = QUEUE_NAME.replace(r"\A", "^").replace(r"\Z", "$")
+"""A queue's name, as the API's schema writes patterns."""
 
 
 class StrategySerializer(StrictSerializer):
@@ -43,9 +48,14 @@ class CallStrategySerializer(StrategySerializer):
     expire_at = AwareDateTimeField(required=False, allow_null=True)
 
 
+@extend_schema_field({"type": "string", "pattern": NAME_PATTERN})
+class NewNameField(StrictCharField):
+    """The name of a queue to be."""
+
+
 class QueueSerializer(StrictSerializer):
     id = serializers.IntegerField(read_only=True)
-    name = StrictCharField(max_length=100)
+    name = NewNameField(max_length=100)
     alias = StrictCharField(required=False, allow_blank=True, max_length=200)
     description = StrictCharField(required=False, allow_blank=True, max_length=10_000)
     instructions = StrictCharField(required=False, allow_blank=True, max_length=100_000)
@@ -72,7 +82,7 @@ class QueueSerializer(StrictSerializer):
 class QueuePatchSerializer(QueueSerializer):
     """A queue's name is for ever."""
 
-    name = StrictCharField(read_only=True)
+    name = NewNameField(read_only=True)
 
 
 class MemberSerializer(StrictSerializer):

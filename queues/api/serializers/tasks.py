@@ -110,7 +110,14 @@ def as_draft(data: dict[str, Any]) -> TaskDraft:
     return TaskDraft(**fields)
 
 
-@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string", "maxLength": priority.MAX_LENGTH}]})
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "integer", "minimum": PRIORITY_MIN, "maximum": PRIORITY_MAX},
+            {"type": "string", "minLength": 1, "maxLength": priority.MAX_LENGTH},
+        ]
+    }
+)
 class PriorityChangeField(serializers.Field[Any, Any, Any, Any]):
     """`120`, `"+10"`, `"-10"`, or an expression of N such as `"(N*2)+12"`."""
 

@@ -9,8 +9,11 @@ from rest_framework.response import Response
 
 from queues import bell, feed
 from queues.api.base import ApiView, validated
-from queues.api.serializers.feed import WAIT_MAX, FeedQuerySerializer, FeedSerializer
+from queues.api.serializers.feed import DIGITS_MAX, WAIT_MAX, FeedQuerySerializer, FeedSerializer
 from queues.models import Event, Queue
+
+TEXT = {"type": "string", "minLength": 1}
+POSITION = {"type": "integer", "minimum": 0, "maximum": 10**DIGITS_MAX - 1}
 
 
 # Not in a transaction of the request, whatever the host says: it would hold the feed's lock while it waits.
@@ -25,11 +28,15 @@ class FeedView(ApiView):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("after", {"oneOf": [{"type": "integer"}, {"type": "string", "enum": [feed.LATEST]}]}),
-            OpenApiParameter("type", str, description="Event types, with commas between them."),
-            OpenApiParameter("queue", str),
-            OpenApiParameter("wait", float, description=f"Seconds to wait for something to happen, up to {WAIT_MAX}."),
-            OpenApiParameter("limit", int),
+            OpenApiParameter("after", {"oneOf": [POSITION, {"type": "string", "enum": [feed.LATEST]}]}),
+            OpenApiParameter("type", TEXT, description="Event types, with commas between them."),
+            OpenApiParameter("queue", TEXT),
+            OpenApiParameter(
+                "wait",
+                {"type": "number", "minimum": 0, "maximum": WAIT_MAX},
+                description=f"Seconds to wait for something to happen, up to {WAIT_MAX}.",
+            ),
+            OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": feed.PAGE_MAX}),
         ],
         operation_id="events",
     )

@@ -9,6 +9,7 @@ from django.db.models import (
     Exists,
     F,
     IntegerField,
+    JSONField,
     Max,
     Min,
     OuterRef,
@@ -16,6 +17,7 @@ from django.db.models import (
     QuerySet,
     Subquery,
     TextField,
+    Value,
     Window,
 )
 from django.db.models.fields.json import KT
@@ -101,7 +103,8 @@ def a_closed_task_has_not_changed() -> QuerySet[Any, Any]:
 @invariant
 def finished_has_an_output() -> QuerySet[Any, Any]:
     """A task has an output exactly when it is finished."""
-    nothing = Q(output_data__isnull=True) | Q(output_data=None)
+    # The JSON text `null`: None alone means it too, but Django warns of that from 6.1 on.
+    nothing = Q(output_data__isnull=True) | Q(output_data=Value(None, JSONField()))
     return Task.objects.filter((Q(status=TaskStatus.FINISHED) & nothing) | (~Q(status=TaskStatus.FINISHED) & ~nothing))
 
 

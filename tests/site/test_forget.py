@@ -98,6 +98,6 @@ def test_contents_may_be_blanked_with_the_statements_of_the_documents():
     done.refresh_from_db()
     open_.refresh_from_db()
     held.refresh_from_db()
-    assert (done.input_data, done.output_data, held.data) == ({}, None, None)
+    assert (done.input_data, done.output_data, held.data) == ({}, {}, {})
     assert open_.input_data == {"picture": "of a person"}
     call_command("check_invariants")

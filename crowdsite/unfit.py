@@ -20,5 +20,5 @@ class UnfitMiddleware(MiddlewareMixin):
         """Raises BadRequest for what the databases say of NUL characters (PostgreSQL) and huge numbers (SQLite)."""
         where = request.resolver_match
         is_list = where is not None and where.namespace == "admin" and str(where.url_name).endswith("_changelist")
-        if is_list and request.method == "GET" and isinstance(exception, (DataError, OverflowError, ValueError)):
+        if is_list and request.method == "GET" and isinstance(exception, (DataError, OverflowError)):
             raise BadRequest("There is something in the query that no row can have.") from exception

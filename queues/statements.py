@@ -6,7 +6,7 @@ statements do.
 
 import re
 from functools import cache
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 from django.db import NotSupportedError, OperationalError, connection, transaction
@@ -16,6 +16,12 @@ from queues.transactions import ATTEMPTS, is_passing, sqlstate
 
 OUTDATED = "0A000"
 """feature_not_supported: among others, what a prepared statement answers with has other types since a migration."""
+
+REPLAN = 10.0
+"""Seconds after which a connection plans its statements anew. What was planned while a table had ten rows reads it
+whole, or along any index of it, and PostgreSQL keeps that plan until somebody analyses the table: a minute later at
+best, in which a new site may have got a hundred thousand. Planned anew, it sees how big the table is by now.
+"""
 
 ONLY_WHEN_TOLD = 10**9
 """How often a text must come before psycopg prepares it by itself: never."""
@@ -36,6 +42,15 @@ def _prepared() -> type[Any]:
             return super().execute(query, params, prepare=conf.prepares_statements(), **options)
 
     return Prepared
+
+
+def _lets_plans_go(raw: Any) -> bool:
+    """Whether a connection's plans are to go, and from now on for REPLAN seconds no more."""
+    now = monotonic()
+    due = getattr(raw, "crowdsite_plans_until", now + REPLAN)
+    is_due = conf.prepares_statements() and now >= due
+    raw.crowdsite_plans_until = now + REPLAN if is_due else due
+    return is_due
 
 
 def _as_text(value: Any) -> str | None:
@@ -98,6 +113,8 @@ class Statement:
             raw.prepare_threshold = ONLY_WHEN_TOLD
         began = perf_counter()
         with connection.make_cursor(_prepared()(raw)) as cursor:
+            if _lets_plans_go(raw):
+                cursor.execute("DISCARD PLANS")
             cursor.execute(self.numbered, [_as_text(values[name]) for name in self.names])
             rows = cursor.fetchall()
         if connection.queries_logged:

@@ -1,8 +1,11 @@
 """Statements that PostgreSQL is sent as they are."""
 
-import pytest
-from django.db import OperationalError, connection
+from time import monotonic
 
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from queues import statements
 from queues.statements import Statement
 
 pytestmark = [pytest.mark.only("postgresql"), pytest.mark.django_db(transaction=True)]
@@ -29,6 +32,31 @@ def test_a_statement_whose_columns_have_changed_is_prepared_anew() -> None:
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP TABLE outdated")
+
+
+def plan() -> str:
+    """Of the statement about `grown` that is prepared here."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM pg_prepared_statements WHERE statement LIKE '%FROM grown WHERE%'")
+        ((name,),) = cursor.fetchall()
+        cursor.execute(f"EXPLAIN EXECUTE {name} ('1')")
+        return "\n".join(line for (line,) in cursor.fetchall())
+
+
+def test_what_was_planned_for_a_small_table_is_planned_anew_when_it_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
+    statement = Statement("SELECT id FROM grown WHERE id = %(number)s::int")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE grown (id int PRIMARY KEY)")
+        cursor.execute("INSERT INTO grown VALUES (1)")
+        cursor.execute("ANALYZE grown")
+        assert statement.ask(number=1) == [(1,)]
+        cursor.execute("INSERT INTO grown SELECT generate_series(2, 20000)")
+        assert statement.ask(number=2) == [(2,)]
+        assert "Seq Scan" in plan()
+        monkeypatch.setattr(statements, "monotonic", lambda: monotonic() + statements.REPLAN)
+        assert statement.ask(number=3) == [(3,)]
+        assert "Index" in plan()
+        transaction.set_rollback(True)
 
 
 def cut_off() -> int:

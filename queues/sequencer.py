@@ -22,14 +22,14 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
-from queues import bodies, moments
+from queues import bodies, copying, moments
 from queues.merging import Settings
 from queues.models import Delivery, Endpoint, Event, EventPending, FeedEntry, FeedMark, Notification
 from queues.transactions import database_now, writer
 
 logger = logging.getLogger(__name__)
 
-BATCH = 500
+BATCH = 2_000
 GIVE_UP_AFTER = timedelta(hours=72)
 
 LATE = 2.0
@@ -124,21 +124,27 @@ def _sequence(*, since: int, limit: int, now: datetime | None) -> Sequenced:
         return Sequenced()
     now = database_now(now)
     last = FeedEntry.objects.order_by("-position").values_list("position", flat=True).first() or mark.purged_to
-    FeedEntry.objects.bulk_create(
-        [
-            FeedEntry(position=position, event=event, queue_id=event.queue_id, sequenced_at=now)
-            for position, event in enumerate(events, last + 1)
-        ]
-    )
+    _place(events, after=last, now=now)
     _address(events, now=now)
     EventPending.objects.filter(pk__in=[event.pk for event in events]).delete()
     return Sequenced(len(events), events[-1].pk, len(events) == limit)
 
 
+def _place(events: Sequence[Event], *, after: int, now: datetime) -> None:
+    places = [
+        {"position": position, "event_id": event.pk, "queue_id": event.queue_id, "sequenced_at": now}
+        for position, event in enumerate(events, after + 1)
+    ]
+    if copying.is_worth(len(places)):
+        copying.copy(FeedEntry, list(places[0]), places)
+    else:
+        FeedEntry.objects.bulk_create([FeedEntry(**place) for place in places])
+
+
 def _next(since: int, limit: int) -> list[Event]:
     # Two statements: joined, PostgreSQL may go through all events along their ids beside a few that are pending.
     ids = list(_pending(since)[:limit])
-    found = Event.objects.in_bulk(ids)
+    found = Event.objects.defer("delta").in_bulk(ids)
     return [found[pk] for pk in ids]
 
 

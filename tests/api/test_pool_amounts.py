@@ -26,6 +26,11 @@ def test_an_amount_finer_than_it_is_paid_is_refused(mia, path, field, value):
     assert pointers(problem(mia.call("PATCH", path, {field: value}), 400, "invalid-input")) == [f"/{field}"]
 
 
+@pytest.mark.parametrize("value", ["1e1", "1_0", "٣", " 10", "10 ", "10.", ".5", "NaN", "Infinity", "+1", True, []])
+def test_a_text_that_is_no_plain_number_is_no_amount(mia, path, value):
+    assert pointers(problem(mia.call("PATCH", path, {"budget": value}), 400, "invalid-input")) == ["/budget"]
+
+
 @pytest.mark.parametrize("value", ["nan", True, 0, 1, None])
 def test_a_miss_rate_is_a_share(mia, path, value):
     assert pointers(problem(mia.call("PATCH", path, {"miss_rate": value}), 400, "invalid-input")) == ["/miss_rate"]

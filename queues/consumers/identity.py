@@ -64,7 +64,8 @@ Identity = BySession | ByToken
 def of_cookies(headers: Iterable[tuple[bytes, bytes]]) -> BySession | None:
     """The session that the handshake's cookies name, whatever it is worth."""
     key = parse_cookie(header(headers, b"cookie") or "").get(settings.SESSION_COOKIE_NAME)
-    return BySession(key) if key else None
+    # A quoted cookie may spell any character by its number, and PostgreSQL looks up no text with a NUL.
+    return BySession(key) if key and "\x00" not in key else None
 
 
 def of_token(secret: str) -> tuple[ByToken, Any] | None:

@@ -112,6 +112,13 @@ def test_a_session_under_the_last_key_counts_and_stays_as_it_is(site, digits, si
             assert alice.next()["type"] == "welcome"
 
 
+def test_a_cookie_that_no_session_can_have_counts_for_nothing(site, digits):
+    header = {"Cookie": r'sessionid="abcdefgh\000ijklmnop"'}
+    with site.socket(DIGITS, origin=site.origin, additional_headers=header) as socket:
+        socket.send({"type": "look"})
+        assert socket.next()["code"] == "not-authenticated"
+
+
 def test_a_page_without_a_session_may_send_a_token(site, digits):
     with site.socket(DIGITS, origin=site.origin) as alice:
         alice.authenticate("alice")

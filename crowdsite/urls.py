@@ -4,10 +4,11 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from crowdsite import errors, health, monitoring, views
 from crowdsite.crowd import DemoRouter
+from crowdsite.description import DescriptionView
 from crowdsite.signing_in import limited
 
 urlpatterns = [
@@ -24,7 +25,7 @@ urlpatterns = [
     # Before the admin's own, which is the same.
     path("admin/login/", limited(admin.site.login)),
     path("admin/", admin.site.urls),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", DescriptionView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

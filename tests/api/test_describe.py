@@ -1,6 +1,8 @@
 """The OpenAPI schema at /api/schema/ and its pages at /api/docs/."""
 
+import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +200,16 @@ def test_a_refusal_is_as_described(described: Any, rick: Caller, digits: Any) ->
     refused = rick.post("queues/digits/tasks/", [{"input_data": 1, "priority": 1}], 400)
     problem = json_schema(described["components"]["schemas"]["Problem"])
     assert [error.message for error in Draft202012Validator(problem).iter_errors(refused)] == []
+
+
+@pytest.mark.parametrize(("accept", "read"), [("application/json", json.loads), ("*/*", yaml.safe_load)])
+def test_the_site_makes_the_schema_once(client: Any, described: Any, accept: str, read: Any) -> None:
+    first = client.get("/api/schema/", headers={"accept": accept})
+    assert read(first.content) == described
+    began = time.process_time()
+    assert client.get("/api/schema/", headers={"accept": accept}).content == first.content
+    # Making it takes twice as long on the quickest of machines.
+    assert time.process_time() - began < 0.1
 
 
 def test_the_site_serves_the_schema_and_its_pages(client: Any) -> None:

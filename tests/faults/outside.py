@@ -4,23 +4,29 @@ import random
 import time
 
 from tests.faults.kinds import Impossible, bitten, fault
+from tests.faults.receiver import MODES
 from tests.faults.stage import Stage
 from tests.faults.waiting import kill, until
 
 
 @fault
 def receivers_misbehave(stage: Stage, dice: random.Random, seconds: float) -> str:
-    """The receiver of webhooks hangs, trickles, floods, or resets connections."""
-    mode = dice.choice(["hang", "trickle", "flood", "reset"])
+    """The receiver of webhooks hangs, trickles, floods, and resets connections, one after the other."""
+    try:
+        met = [_mood(stage, mode, seconds / len(MODES)) for mode in dice.sample(MODES, len(MODES))]
+    finally:
+        stage.mode.write_text("well")
+    return f"requests met it: {', '.join(met)}"
+
+
+def _mood(stage: Stage, mode: str, seconds: float) -> str:
+    """Which, and how many requests of the courier met it."""
     seen = stage.mode.with_name(f"mode.{mode}")
     before = len(seen.read_text()) if seen.exists() else 0
     stage.mode.write_text(mode)
-    try:
-        until(lambda: seen.exists() and len(seen.read_text()) > before, f"a request of the courier ({mode})")
-        time.sleep(seconds)
-    finally:
-        stage.mode.write_text("well")
-    return f"{mode}: {len(seen.read_text()) - before} requests met it"
+    until(lambda: seen.exists() and len(seen.read_text()) > before, f"a request of the courier ({mode})")
+    time.sleep(seconds)
+    return f"{mode} {len(seen.read_text()) - before}"
 
 
 @fault

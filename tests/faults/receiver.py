@@ -47,7 +47,7 @@ class Moody(Handler):
 
     def flood(self) -> None:
         """Say far more than anybody wants to know."""
-        self.connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        self.connection.sendall(b"HTTP/1.1 503 Busy\r\nContent-Length: 1000000000\r\n\r\n")
         for _megabyte in range(1000):
             self.connection.sendall(b"a" * 2**20)
 

@@ -72,7 +72,7 @@ test: $(DEV_STAMP) $(BROWSER_STAMP) ## run the tests on SQLite and on PostgreSQL
 fuzz: $(DEV_STAMP) ## try bad input at random, on both databases (TIMES=100: so many times as much as in a run of the tests; BACKEND=sqlite|postgres)
 	@exec env CROWDSITE_FUZZ=$(or $(TIMES),20) $(BIN)/python -m tests.run $(if $(BACKEND),--backend $(BACKEND)) -- tests/hostile $(ARGS)
 
-bench: $(DEV_STAMP) ## measure the claim beside its limit, bulk creation and stats/ (QUICK=1: the claim within a minute; HUGE=1: ten million tasks)
+bench: $(DEV_STAMP) ## measure the claim beside its limit, bulk creation and stats/ (QUICK=1: within a minute; HUGE=1: ten million tasks)
 	@$(BIN)/python -m benchmarks.claims
 	@$(BIN)/python -m benchmarks.bulk
 	@exec $(BIN)/python -m benchmarks.stats

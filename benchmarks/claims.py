@@ -1,13 +1,13 @@
 """How quick tasks are handed out and answered: `python -m benchmarks.claims [PART …]`.
 
-The parts: writers, http, flat, held, churn, layers.
+The parts: writers, http, flat, held, churn, sharing, layers.
 
 Each part in a database of its own on a PostgreSQL (fsync on), beside what pgbench reaches there with the app's own
 statements. What each part found is kept in docs/benchmarks/claims.json, from which docs/benchmarks/claims.md and its
-plot are written with whatever is there; `report` does that alone. All parts take about 45 minutes.
+plot are written with whatever is there; `report` does that alone. All parts take about an hour.
 
-QUICK=1: fewer and smaller, in about a minute where nothing else runs, and nothing is written. HUGE=1: `flat` with ten
-million open tasks and as many closed behind.
+QUICK=1: all but the last two, smaller, in half a minute where nothing else runs; nothing is written. HUGE=1: `flat`
+with ten million open tasks and as many closed behind.
 """
 
 import os
@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import churn, flat, held, layers, throughput, verdicts
+from benchmarks import churn, flat, held, layers, sharing, throughput, verdicts
 from benchmarks.backlog import Backlog, copied, prepare
 from benchmarks.desk import DURABLE
 from benchmarks.figures import machine
@@ -73,6 +73,10 @@ def _churn(there: Backlog) -> dict[str, Any]:
     return churn.churn(there, open_tasks=10_000, minutes=10, minute=60)
 
 
+def _sharing(there: Backlog) -> dict[str, Any]:
+    return sharing.sharing(there, open_tasks=OPEN, repetitions=1 if QUICK else 5)
+
+
 def _layers(there: Backlog) -> dict[str, Any]:
     repetitions, cycles = (1, 20) if QUICK else (5, 500)
     return layers.layers(there, open_tasks=OPEN, cycles=cycles, repetitions=repetitions)
@@ -84,12 +88,17 @@ PARTS: dict[str, Callable[[Backlog], dict[str, Any]]] = {
     "flat": _flat,
     "held": _held,
     "churn": _churn,
+    "sharing": _sharing,
     "layers": _layers,
 }
 
 
+NOT_QUICK = ("sharing", "layers")
+"""Parts that QUICK=1 runs only where they are named: what is without a floor."""
+
+
 def main() -> None:
-    asked = sys.argv[1:] or list(PARTS)
+    asked = sys.argv[1:] or [part for part in PARTS if not (QUICK and part in NOT_QUICK)]
     if set(asked) - {*PARTS, "report"}:
         raise SystemExit(__doc__)
     # So that what was started ends with this, however it is ended.

@@ -239,18 +239,27 @@ def started(limit: Limit, form: str, people: int, seconds: float) -> Iterator[Ca
         "place_1": HEAD["1"],
         **constants,
     }
+    with pgbench(backlog.url, written, variables, limit.options, "-c", str(CLIENTS), "-T", str(ceil(seconds))) as end:
+        yield end
+
+
+@contextmanager
+def pgbench(
+    url: str, script: str, variables: dict[str, Any], options: str, *arguments: str
+) -> Iterator[Callable[[], list[Cycle]]]:
+    """pgbench at a database with a script, its variables, the connection's options, and more arguments."""
     with tempfile.TemporaryDirectory(prefix="crowdsite-pgbench-") as name:
         folder = Path(name)
-        (folder / "script").write_text(written.strip() + "\n")
-        where = urlsplit(backlog.url)
+        (folder / "script").write_text(script.strip() + "\n")
+        where = urlsplit(url)
         command = [
             str(postgresql_programs() / "pgbench"),
-            *("-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "2", "-T", str(ceil(seconds)), "-l"),
+            *("-n", "-M", "prepared", "-j", "2", "-l", *arguments),
             *("--log-prefix", str(folder / "log"), "-f", str(folder / "script")),
             *(f"-D{name}={value}" for name, value in variables.items()),
             *("-h", str(where.hostname), "-p", str(where.port), "-U", str(where.username), where.path[1:]),
         ]
-        given: dict[str, Any] = {"env": {**os.environ, "PGOPTIONS": limit.options}, "text": True}
+        given: dict[str, Any] = {"env": {**os.environ, "PGOPTIONS": options}, "text": True}
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **given)
 
         def end() -> list[Cycle]:

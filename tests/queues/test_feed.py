@@ -10,7 +10,7 @@ from django.utils import timezone
 from queues import administration, feed, lifecycle
 from queues.exceptions import FeedAhead, FeedPurged
 from queues.models import Event, EventPending, FeedEntry, FeedMark, Queue
-from queues.sequencer import sequence
+from queues.sequencer import BATCH, sequence
 from tests import cast, plans
 
 pytestmark = pytest.mark.django_db
@@ -98,10 +98,10 @@ def test_a_full_page_tells_that_there_is_more() -> None:
 
 def test_what_is_pending_beyond_a_batch_is_more() -> None:
     queue = cast.queue()
-    cast.post(queue, 260)
-    found = feed.look(operator(), limit=1000)
-    assert (len(found.entries), found.more) == (500, True)
-    found = feed.look(operator(), after=found.position, limit=1000)
+    cast.post(queue, BATCH // 2 + 10)
+    found = feed.look(operator(), limit=BATCH + 1)
+    assert (len(found.entries), found.more) == (BATCH, True)
+    found = feed.look(operator(), after=found.position, limit=BATCH + 1)
     assert (len(found.entries), found.more) == (21, False)
 
 

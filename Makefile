@@ -15,7 +15,7 @@ PRODUCTION := DATABASE_URL=postgres://db.example/crowdsite REDIS_URL=redis://db.
   CROWDSITE_ENCRYPTION_KEYS=$$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')
 
 .DEFAULT_GOAL := help
-.PHONY: help install libraries run test fuzz bench bench-all sweep screenshots soak soak-site soak-guards guards hosts check format requirements wheel clean
+.PHONY: help install libraries run test fuzz bench bench-claims bench-bulk bench-stats bench-all sweep screenshots soak soak-site soak-guards guards hosts check format requirements wheel clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,10 +72,11 @@ test: $(DEV_STAMP) $(BROWSER_STAMP) ## run the tests on SQLite and on PostgreSQL
 fuzz: $(DEV_STAMP) ## try bad input at random, on both databases (TIMES=100: so many times as much as in a run of the tests; BACKEND=sqlite|postgres)
 	@exec env CROWDSITE_FUZZ=$(or $(TIMES),20) $(BIN)/python -m tests.run $(if $(BACKEND),--backend $(BACKEND)) -- tests/hostile $(ARGS)
 
-bench: $(DEV_STAMP) ## measure the claim beside its limit, bulk creation and stats/ (QUICK=1: within a minute; HUGE=1: ten million tasks)
-	@$(BIN)/python -m benchmarks.claims
-	@$(BIN)/python -m benchmarks.bulk
-	@exec $(BIN)/python -m benchmarks.stats
+bench: $(DEV_STAMP) ## measure the claim beside its limit, bulk creation and stats/ (QUICK=1: small, beside each other, 75 seconds; HUGE=1: ten million tasks)
+	@$(MAKE) --no-print-directory $(if $(QUICK),-j3 --output-sync=target) bench-claims bench-bulk bench-stats
+
+bench-claims bench-bulk bench-stats: bench-%:
+	@$(BIN)/python -m benchmarks.$*
 
 bench-all: bench $(BROWSER_STAMP) ## and the admin's lists, the workbench, webhooks, sockets, promotions and runs (QUICK=1: five minutes more)
 	@$(BIN)/python -m benchmarks.desk

@@ -221,24 +221,27 @@ class Limit:
             return Pace.of(begin + warm, begin + seconds, end())
 
 
-@contextmanager
-def started(limit: Limit, form: str, people: int, seconds: float) -> Iterator[Callable[[], list[Cycle]]]:
-    """pgbench running; what is given waits for its end."""
-    written, constants = text(form, limit.said, people)
-    backlog = limit.backlog
-    variables = {
+def known(backlog: Backlog, clients: int) -> dict[str, Any]:
+    """What pgbench's scripts need to know: who there is, and that nobody has looked anywhere yet."""
+    return {
         "queue": backlog.queue,
         "first_user": backlog.user,
         "first_reviewer": backlog.reviewer,
-        "clients": CLIENTS,
-        "turns": people // CLIENTS,
+        "clients": clients,
         "looks": LOOKS,
         "turn": -1,
         "look": -1,
         "place_0": HEAD["0"],
         "place_1": HEAD["1"],
-        **constants,
     }
+
+
+@contextmanager
+def started(limit: Limit, form: str, people: int, seconds: float) -> Iterator[Callable[[], list[Cycle]]]:
+    """pgbench running; what is given waits for its end."""
+    written, constants = text(form, limit.said, people)
+    backlog = limit.backlog
+    variables = known(backlog, CLIENTS) | {"turns": people // CLIENTS, **constants}
     with pgbench(backlog.url, written, variables, limit.options, "-c", str(CLIENTS), "-T", str(ceil(seconds))) as end:
         yield end
 

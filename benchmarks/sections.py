@@ -142,6 +142,17 @@ def _marks(count: int) -> list[int]:
     return sorted({0, count // 2, count - 1})
 
 
+def _sharing_section(part: dict[str, Any]) -> str:
+    runs = part["repetitions"]
+    lines = [
+        f"| {amount} | {_spread([run[amount] for run in runs])} | {_spread([run[amount] / run['1'] for run in runs])} |"
+        for amount in sorted(runs[0], key=int)
+    ]
+    said = f"{part['clients']} clients of pgbench, {len(runs)} repetitions in turn; medians, the least and the most."
+    head = "| tasks by one statement | tasks/s | ÷ one by one |\n|---|---:|---:|"
+    return "\n".join(["## What a shared claim could bring at most", "", _measured(part, said), "", head, *lines])
+
+
 def _layers_section(part: dict[str, Any]) -> str:
     names = list(part["runs"])
     middle = {name: _whose(runs) for name, runs in part["runs"].items()}
@@ -179,5 +190,6 @@ SECTIONS = {
     "flat": _flat_section,
     "held": _held_section,
     "churn": _churn_section,
+    "sharing": _sharing_section,
     "layers": _layers_section,
 }

@@ -8,10 +8,9 @@ from typing import Any
 
 from benchmarks.backlog import Backlog
 from benchmarks.hands import Worker, working
-from benchmarks.limit import FROM_THE_HEAD, HEAD, LOOKS, Script, Sent, heard, pgbench, tuned
+from benchmarks.limit import Script, Sent, heard, known, pgbench, tuned
 
 CLIENTS = 64
-
 AMOUNTS = (1, 2, 4, 10)
 """Tasks by one statement. Ten is the most that a reviewer may hold; four, that share a process under gunicorn."""
 
@@ -67,20 +66,9 @@ def _tasks_a_second(backlog: Backlog, app: Worker, amount: int, open_tasks: int)
     backlog.execute(LET_GO)
     backlog.settle()
     script = Script()
-    text = f"{WHO}{FROM_THE_HEAD}{script.statement(sent)};\n"
-    variables = {
-        "queue": backlog.queue,
-        "first_user": backlog.user,
-        "first_reviewer": backlog.reviewer,
-        "clients": CLIENTS,
-        "looks": LOOKS,
-        "turn": -1,
-        "look": -1,
-        "place_0": HEAD["0"],
-        "place_1": HEAD["1"],
-        **script.constants,
-    }
+    text = f"{WHO}{script.statement(sent)};\n"
     turns = backlog.people // CLIENTS
+    variables = known(backlog, CLIENTS) | script.constants
     with pgbench(backlog.url, text, variables, options, "-c", str(CLIENTS), "-t", str(turns)) as end:
         cycles = end()
     # The first of each client is planned, which nobody waits for twice.

@@ -94,16 +94,12 @@ def write(found: Found, *, keep: bool) -> str:
 
 def table(found: Found) -> str:
     """What was asked for, what came out, and whether that is enough."""
-    rows = [
-        *_of_writers(found),
-        *_of_http(found),
-        *_of_flat(found),
-        *_of_held(found),
-        *_of_others(),
-        *_of_sharing(found),
-    ]
+    rows = [*_of_writers(found), *_of_http(found), *_of_flat(found), *_of_held(found), *_of_others()]
     head = "| what | floor | goal | figure | verdict | command |\n|---|---:|---:|---|---|---|"
-    return "\n".join([head, *(row.line() for row in rows)])
+    return "\n".join([head, *(row.line() for row in rows), SHARED])
+
+
+SHARED = "| 64 clients whose grabs share a claim ÷ one by one | – | 2 | not built; its bound is below | | |"
 
 
 def _ratios(repetitions: Sequence[Any], over: str, under: str) -> list[float]:
@@ -175,23 +171,6 @@ def _of_held(found: Found) -> list[Row]:
             what = f"throughput with a transaction held for {moment} s ÷ normal, {int(people):,} reviewers"
             rows.append(Row(what, "python -m benchmarks.claims held", floor, goal, figures))
     return rows
-
-
-def _of_sharing(found: Found) -> list[Row]:
-    runs = found.get("sharing", {}).get("repetitions", [])
-    # How many come together follows from how the site is served: four threads a process.
-    return [
-        Row(
-            f"64 clients whose grabs share a claim, {amount} at a time ÷ one by one: at most",
-            "python -m benchmarks.claims sharing",
-            None,
-            None,
-            [run[amount] / run["1"] for run in runs],
-            note=": not built",
-        )
-        for amount in (runs[0] if runs else ())
-        if amount != "1"
-    ]
 
 
 ELSEWHERE = (

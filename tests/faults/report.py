@@ -60,8 +60,8 @@ def rounds(played: Sequence[Round], seconds: float) -> str:
     never = {name: last.left_out.get(name, "not yet its turn") for name in KINDS if name not in seen}
     said.append(
         _table(
-            ("fault", "seen to bite", "for example"),
-            [(name, f"{len(seen[name])} times", seen[name][-1]) for name in KINDS if name in seen]
+            ("fault", "times seen to bite", "for example"),
+            [(name, len(seen[name]), seen[name][-1]) for name in KINDS if name in seen]
             + [(name, "never", why) for name, why in never.items()],
         )
     )

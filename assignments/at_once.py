@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 
 from assignments.asking import Claim
 from assignments.models import Assignment, Reviewer
@@ -18,6 +18,7 @@ from assignments.statements.claiming import OWN, TASK, Way
 from queues import events, statements
 from queues.models import Task
 from queues.places import HEAD, Rank, Start, places
+from queues.rows import read_json, relate, stored
 from queues.statements import Statement
 from queues.transactions import is_unique_violation
 
@@ -107,7 +108,8 @@ def _read(
     ended = rows[0][columns:]
     if now is None or reviewer_id is None or is_archived or (is_behind and not ended):
         return Given([], [], ended=ended) if ended else None
-    reviewer = Reviewer(pk=reviewer_id, user=claim.membership.user, created_at=since)
+    user = claim.membership.user
+    reviewer = stored(Reviewer, {"id": reviewer_id, "user_id": user.pk, "created_at": since}, user=user)
     pairs = sorted(((row[_FLAGS - 1], _assignment(row, claim, reviewer)) for row in rows if row[_FLAGS]), key=_by_id)
     held = [assignment for is_new, assignment in pairs if not is_new]
     new = [assignment for is_new, assignment in pairs if is_new]
@@ -134,25 +136,25 @@ def _rank(claim: Claim, task: Task) -> Rank:
     return claim.policy.rank(task.priority, task.pk)
 
 
-_JSON = frozenset(field.attname for field in TASK if field.get_internal_type() == "JSONField")
+_READ = tuple(field.attname for field in TASK)
+_JSON = tuple(field.attname for field in TASK if field.get_internal_type() == "JSONField")
+_TASK = dict.fromkeys(field.attname for field in Task._meta.concrete_fields)
+_ASSIGNMENT = dict.fromkeys(field.attname for field in Assignment._meta.concrete_fields) | {
+    "counted": True,
+    "reason": "",
+}
+"""What is not read of an open task and of a live assignment is so."""
 
 
 def _assignment(row: tuple[Any, ...], claim: Claim, reviewer: Reviewer) -> Assignment:
     """The assignment of a row, with its task; both have their queue, and whom they are for."""
+    queue, user = claim.queue, claim.membership.user
+    read = dict(zip(_READ, row[_FLAGS + len(OWN) :], strict=False))
+    for name in _JSON:
+        read[name] = read_json(read[name])
+    task = stored(Task, {**_TASK, **read}, queue=queue)
+    if task.target_reviewer_id == user.pk:
+        relate(task, target_reviewer=user)
     own = dict(zip(OWN, row[_FLAGS:], strict=False))
-    read = dict(zip((field.attname for field in TASK), row[_FLAGS + len(OWN) :], strict=False))
-    read |= {name: json.loads(read[name]) for name in _JSON if read[name] is not None}
-    task = Task.from_db(connection.alias, *_full(Task, read))
-    task.queue = claim.queue
-    if task.target_reviewer_id == claim.membership.user_id:
-        task.target_reviewer = claim.membership.user
-    own |= {"queue_id": claim.queue.pk, "reviewer_id": reviewer.pk, "counted": True, "reason": ""}
-    assignment = Assignment.from_db(connection.alias, *_full(Assignment, own))
-    assignment.task, assignment.queue, assignment.reviewer = task, claim.queue, reviewer
-    return assignment
-
-
-def _full(model: Any, values: dict[str, Any]) -> tuple[list[str], list[Any]]:
-    """The names of all fields of a model's row, and their values; what was not read is null."""
-    names = [field.attname for field in model._meta.concrete_fields]
-    return names, [values.get(name) for name in names]
+    whose = {"queue_id": queue.pk, "reviewer_id": reviewer.pk}
+    return stored(Assignment, {**_ASSIGNMENT, **own, **whose}, task=task, queue=queue, reviewer=reviewer)

@@ -11,7 +11,7 @@ from typing import Any
 from assignments.models import Assignment, Reviewer
 from queues.looks import Look
 from queues.models import Membership, Queue, Task
-from queues.rows import Columns, table
+from queues.rows import Columns, relate, table
 from queues.states import Role
 
 UNREAD = ("description", "instructions", "reviewer_frontend_url", "input_schema", "created_at", "updated_at")
@@ -54,7 +54,7 @@ LEFT JOIN ({table(Task)} task JOIN {table(Queue)} queue ON queue.id = task.queue
 
 def _membership(user: Any, membership: Membership | None, queue: Queue | None) -> Membership | None:
     if membership is not None:
-        membership.queue, membership.user = queue, user  # type: ignore[assignment]
+        relate(membership, queue=queue, user=user)
     return membership
 
 
@@ -102,9 +102,11 @@ def _held(
 ) -> Held | None:
     if own is None or task is None or queue is None or reviewer is None:
         return None
-    own.task, own.queue, own.reviewer, task.queue, reviewer.user = task, queue, reviewer, queue, user
+    relate(own, task=task, queue=queue, reviewer=reviewer)
+    relate(reviewer, user=user)
+    relate(task, queue=queue)
     if task.target_reviewer_id == user.pk:
-        task.target_reviewer = user
+        relate(task, target_reviewer=user)
     return Held(own, _membership(user, member, queue))
 
 

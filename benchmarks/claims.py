@@ -28,7 +28,7 @@ from benchmarks.desk import DURABLE
 from benchmarks.figures import machine
 from benchmarks.hands import working
 from benchmarks.held import Plan
-from tests.servers import postgresql
+from tests.servers import postgresql, valkey
 
 QUICK, HUGE = (os.environ.get(name) == "1" for name in ("QUICK", "HUGE"))
 PEOPLE = 16 if QUICK else 1_000
@@ -123,8 +123,8 @@ def prepared(stack: ExitStack) -> Backlog:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crowdsite-bench-")))
     os.environ |= {
         "CROWDSITE_DATA_DIR": str(folder / "site"),
-        # There is no broker: nothing that is measured asks it for anything.
-        "REDIS_URL": "redis://127.0.0.1:1",
+        # Throttles count in it, as where the site runs.
+        "REDIS_URL": stack.enter_context(valkey(folder)),
         "DJANGO_SETTINGS_MODULE": "crowdsite.settings",
     }
     url = stack.enter_context(postgresql(folder, **DURABLE))

@@ -22,6 +22,7 @@ from django.utils.functional import LazyObject, empty
 from crowdsite.logs import about
 
 HEADER = "X-Request-Id"
+IN_META = "HTTP_X_REQUEST_ID"
 TAKEN = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 """Ids of callers that are taken over; others get one of ours."""
 
@@ -41,7 +42,7 @@ def middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequ
     if iscoroutinefunction(get_response):
 
         async def answer_later(request: HttpRequest) -> HttpResponseBase:
-            began, token = perf_counter(), about.set(of(request.headers.get(HEADER, "")))
+            began, token = perf_counter(), about.set(of(request.META.get(IN_META, "")))
             try:
                 return _ended(request, await get_response(request), began)
             finally:
@@ -50,7 +51,7 @@ def middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequ
         return answer_later
 
     def answer(request: HttpRequest) -> HttpResponseBase:
-        began, token = perf_counter(), about.set(of(request.headers.get(HEADER, "")))
+        began, token = perf_counter(), about.set(of(request.META.get(IN_META, "")))
         try:
             return _ended(request, get_response(request), began)
         finally:

@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 
 from queues.models import Token
-from queues.rows import Columns, table
+from queues.rows import Columns, relate, table
 from queues.statements import Statement, are_supported
 
 T = TypeVar("T")
@@ -47,7 +47,8 @@ class Look(Generic[T]):
         for now, *row in self._by_token.ask(digest=digest, **values):
             token = self._token.read(row[: len(self._token)])
             del row[: len(self._token)]
-            user = token.user = self._user.read(row[: len(self._user)])
+            user = self._user.read(row[: len(self._user)])
+            relate(token, user=user)
             return token, now, self._made(user, row[len(self._user) :])
         return None
 

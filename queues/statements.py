@@ -5,52 +5,22 @@ statements do.
 """
 
 import re
-from functools import cache
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import Any
 
-from django.db import NotSupportedError, OperationalError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections, transaction
+from django.db.utils import DatabaseError
 
-from queues import conf
+from queues import conf, prepared
+from queues.prepared import Prepared
 from queues.transactions import ATTEMPTS, is_passing, sqlstate
 
-OUTDATED = "0A000"
-"""feature_not_supported: among others, what a prepared statement answers with has other types since a migration."""
-
-REPLAN = 10.0
-"""Seconds after which a connection plans its statements anew. What was planned while a table had ten rows reads it
-whole, or along any index of it, and PostgreSQL keeps that plan until somebody analyses the table: a minute later at
-best, in which a new site may have got a hundred thousand. Planned anew, it sees how big the table is by now.
+OUTDATED = frozenset({"0A000", "26000"})
+"""feature_not_supported: among others, what a prepared statement answers with has other types since a migration.
+invalid_sql_statement_name: somebody had the connection forget what was prepared on it.
 """
 
-ONLY_WHEN_TOLD = 10**9
-"""How often a text must come before psycopg prepares it by itself: never."""
-
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
-
-
-@cache
-def _prepared() -> type[Any]:
-    """The cursor: it takes numbered placeholders as they are, and prepares what it is given.
-
-    psycopg is looked for when it is needed: a site on SQLite has none.
-    """
-    from psycopg import RawCursor
-
-    class Prepared(RawCursor[Any]):
-        def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-            return super().execute(query, params, prepare=conf.prepares_statements(), **options)
-
-    return Prepared
-
-
-def _lets_plans_go(raw: Any) -> bool:
-    """Whether a connection's plans are to go, and from now on for REPLAN seconds no more."""
-    now = monotonic()
-    due = getattr(raw, "crowdsite_plans_until", now + REPLAN)
-    is_due = conf.prepares_statements() and now >= due
-    raw.crowdsite_plans_until = now + REPLAN if is_due else due
-    return is_due
 
 
 def _as_text(value: Any) -> str | None:
@@ -83,40 +53,53 @@ class Statement:
         answers with, and, where it only reads, on a new connection if the old one was broken. JSON comes as text.
         Raises the errors of django.db.
         """
+        here = connections[DEFAULT_DB_ALIAS]
         attempt = 1
         while True:
             try:
-                if not (self.writes and connection.in_atomic_block):
-                    return self._execute(values)
+                if not (self.writes and here.in_atomic_block):
+                    return self._execute(here, values)
                 with transaction.atomic():
-                    return self._execute(values)
-            except (OperationalError, NotSupportedError) as error:
-                if attempt == ATTEMPTS or connection.in_atomic_block or not self._may_be_run_again(error):
+                    return self._execute(here, values)
+            except DatabaseError as error:
+                if attempt == ATTEMPTS or here.in_atomic_block or not self._may_be_run_again(here, error):
                     raise
             attempt += 1
 
-    def _may_be_run_again(self, error: Exception) -> bool:
+    def _may_be_run_again(self, here: Any, error: Exception) -> bool:
         """Whether it may well succeed then. A connection that is of no use any more is closed."""
         if is_passing(error):
             return True
-        is_outdated = sqlstate(error) == OUTDATED
-        if is_outdated or (not self.writes and not connection.is_usable()):
-            connection.close()
+        is_broken = isinstance(error, OperationalError) and not self.writes and not here.is_usable()
+        if is_broken or sqlstate(error) in OUTDATED:
+            here.close()
             return True
         return False
 
-    def _execute(self, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        connection.close_if_health_check_failed()
-        connection.ensure_connection()
-        raw: Any = connection.connection
-        if raw.prepare_threshold is None:
-            raw.prepare_threshold = ONLY_WHEN_TOLD
+    def _execute(self, here: Any, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        here.close_if_health_check_failed()
+        here.ensure_connection()
+        sent = [_as_text(values[name]) for name in self.names]
         began = perf_counter()
-        with connection.make_cursor(_prepared()(raw)) as cursor:
-            if _lets_plans_go(raw):
-                cursor.execute("DISCARD PLANS")
-            cursor.execute(self.numbered, [_as_text(values[name]) for name in self.names])
-            rows = cursor.fetchall()
-        if connection.queries_logged:
-            connection.queries_log.append({"sql": self.text, "time": f"{perf_counter() - began:.3f}"})
+        # Where a host looks at what is executed, it sees these too.
+        is_plain = not here.execute_wrappers and prepared.takes_calls(here.connection)
+        rows = self._by_call(here, sent) if is_plain else self._by_cursor(here, sent)
+        if here.queries_logged:
+            here.queries_log.append({"sql": self.text, "time": f"{perf_counter() - began:.3f}"})
+        return rows
+
+    def _by_call(self, here: Any, sent: list[str | None]) -> list[tuple[Any, ...]]:
+        raw = here.connection
+        values = [None if value is None else value.encode() for value in sent]
+        with here.wrap_database_errors:
+            return Prepared.of(raw).run(raw, self.numbered, values, prepare=conf.prepares_statements())
+
+    def _by_cursor(self, here: Any, sent: list[str | None]) -> list[tuple[Any, ...]]:
+        # What comes by a cursor for once is not prepared: see queues.prepared.
+        prepare = conf.prepares_statements() and (bool(here.execute_wrappers) or prepared.is_psycopgs(here.connection))
+        with here.make_cursor(prepared.cursor(here.connection, prepare=prepare)) as cursor:
+            if prepare and Prepared.of(here.connection).are_plans_due():
+                cursor.execute(prepared.FORGET_PLANS)
+            cursor.execute(self.numbered, sent)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows

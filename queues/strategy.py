@@ -20,7 +20,6 @@ ORDERS = ("fifo", "lifo")
 PRIORITY_ORDERS = ("important_first", "important_last", "no")
 SITE = {"order": "fifo", "priority_order": "important_first", "topic": None, "multitask_index": 1}
 KEYS = ("seconds_to_expire", "expire_at", "order", "priority_order", "topic", "multitask_index")
-LEASE = ("seconds_to_expire", "expire_at")
 
 
 @dataclass(frozen=True)
@@ -112,6 +111,10 @@ def check_lease_end(until: datetime | None, *, now: datetime, max_lease: int | N
         raise InvalidInput.at(f"{pointer}/expire_at", f"This queue's longest lease is {max_lease} seconds.")
 
 
+def _names_a_lease(source: Mapping[str, Any]) -> bool:
+    return source.get("seconds_to_expire") is not None or source.get("expire_at") is not None
+
+
 def resolve(
     *,
     member: Mapping[str, Any] | None,
@@ -125,12 +128,8 @@ def resolve(
     The lease is one field of two spellings: the strongest source that names either decides. A stored lease longer than
     `max_lease` (set later) is cut to it, and without any the lease is `max_lease` itself. `cap` bounds multitask_index.
     """
-    sources = [source or {} for source in (member, call, queue)] + [SITE]
-    merged = {
-        key: next(source[key] for source in sources if key in source)
-        for key in ("order", "priority_order", "topic", "multitask_index")
-    }
-    lease = next((s for s in sources if any(s.get(key) is not None for key in LEASE)), {})
+    merged = {**SITE, **(queue or {}), **(call or {}), **(member or {})}
+    lease = next((source for source in (member, call, queue) if source and _names_a_lease(source)), {})
     seconds = lease.get("seconds_to_expire")
     if seconds is None or (max_lease is not None and seconds > max_lease):
         seconds = max_lease

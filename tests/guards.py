@@ -53,6 +53,7 @@ DELIVER = "tests/queues/test_deliver.py::"
 SEND = "tests/queues/test_send.py::"
 HANDED_AT_ONCE = "tests/assignments/test_at_once.py::"
 PLACES = "tests/queues/test_places.py::"
+STATEMENTS = "tests/queues/test_statements.py::"
 POOL = "tests/pavilion/test_guards.py::"
 POOL_RACES = "tests/pavilion/test_races.py::"
 RESTORE = "tests/queues/test_restore.py::"
@@ -310,6 +311,24 @@ TABLE: Sequence[Guard] = [
         "sqlite",
     ),
     # The same in one statement.
+    Guard(
+        "what psycopg prepares on a connection it may have forgotten",
+        "prepare_threshold in is_psycopgs()",
+        (
+            Edit(
+                "queues/prepared.py",
+                "return raw.prepare_threshold is not None or not _waits_in_libpq()",
+                "return not _waits_in_libpq()",
+            ),
+        ),
+        (f"{STATEMENTS}test_what_psycopg_has_forgotten_is_not_counted_on",),
+    ),
+    Guard(
+        "a transaction begins before what is read in it",
+        "begins in takes_calls()",
+        (Edit("queues/prepared.py", "not is_psycopgs(raw) and not begins and", "not is_psycopgs(raw) and"),),
+        (f"{STATEMENTS}test_what_is_read_first_in_a_transaction_is_read_in_it",),
+    ),
     Guard(
         "the statement locks its task",
         "FOR NO KEY UPDATE of the task that an answer is for",

@@ -98,7 +98,11 @@ class Assignment(models.Model):
             models.Index(name="assignment_lapsing", fields=["expire_at"], condition=Q(status=AssignmentStatus.CREATED)),
             models.Index(name="assignment_by_task", fields=["task", "status"]),
             models.Index(name="assignment_by_reviewer", fields=["reviewer", "id"]),
-            models.Index(name="assignment_by_queue", fields=["queue", "status", "id"]),
+            # Without what is live: else a plan may look for a queue's lapsed leases among all that were live since
+            # somebody holds a transaction open.
+            models.Index(
+                name="assignment_ended", fields=["queue", "status", "id"], condition=~Q(status=AssignmentStatus.CREATED)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -103,7 +103,7 @@ def plan(statement: Statement, values: dict[str, Any], *, mode: str) -> dict[str
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL plan_cache_mode = {mode}")
         cursor.execute(f"PREPARE hot AS {statement.numbered}")
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE hot({texts})")
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE hot({texts})")
         found = cursor.fetchone()[0]
         cursor.execute("DEALLOCATE hot")
         transaction.set_rollback(True)
@@ -152,3 +152,42 @@ def test_every_hot_statement_reads_a_bounded_number_of_rows(crowded: Crowded) ->
         require_bounded(plan(ending.finalize_and_grab(way), {**crowded.values(way), "assignment": held.pk}, mode=mode))
     for make, mode in product((ending.finalize, ending.skip, ending.extend), MODES):
         require_bounded(plan(make(), {**crowded.values(WAYS[0]), "assignment": held.pk}, mode=mode))
+
+
+LEFT_BEHIND = """
+INSERT INTO crowd_assignments_assignment
+  (task_id, queue_id, reviewer_id, status, created_at, expire_at, live_slot, reason, counted, sequence)
+SELECT id, queue_id, %(other)s, 'CREATED', now(), now() + interval '1 hour', 1, '', NULL, 1
+FROM crowd_queues_task WHERE status = 'FINISHED' ORDER BY id LIMIT 1 OFFSET %(number)s;
+UPDATE crowd_assignments_assignment SET status = 'SKIPPED', live_slot = NULL, ended_at = now() WHERE status = 'CREATED'
+"""
+PAGES_AT_MOST = 30
+
+
+def pages(found: dict[str, Any], table: str) -> dict[str, int]:
+    """How many pages were looked at in each scan of a table, by alias and index."""
+    return {
+        f"{node['Alias']} by {node.get('Index Name')}": node["Shared Hit Blocks"] + node["Shared Read Blocks"]
+        for node in nodes(found)
+        if node.get("Relation Name") == table and "Scan" in node["Node Type"]
+    }
+
+
+def test_what_was_live_since_a_transaction_is_held_open_is_not_read_again(crowded: Crowded) -> None:
+    # This test's own transaction is the one: nothing that it leaves behind can be removed.
+    other = Assignment.objects.filter(status="FINISHED")[0].reviewer_id
+    with connection.cursor() as cursor:
+        for number in range(3_000):
+            cursor.execute(LEFT_BEHIND, {"other": other, "number": number})
+        cursor.execute(f"ANALYZE {Assignment._meta.db_table}")
+    way = WAYS[0]
+    statements = [claiming.grab(way), claiming.assign(way)]
+    found = [plan(one, crowded.values(way), mode=mode) for one, mode in product(statements, MODES)]
+    held = cast.grab(crowded.member).assignments[0]
+    values = {**crowded.values(way), "assignment": held.pk}
+    ends = [ending.finalize_and_grab(way), ending.finalize(), ending.skip(), ending.extend()]
+    found += [plan(one, values, mode=mode) for one, mode in product(ends, MODES)]
+    for one in found:
+        read = pages(one, Assignment._meta.db_table)
+        assert read
+        assert max(read.values()) <= PAGES_AT_MOST, read

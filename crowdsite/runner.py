@@ -3,6 +3,7 @@
 import errno
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
@@ -20,6 +21,9 @@ from crowdsite.ending import SIGNALS, CannotServe
 
 # The key of the advisory lock under which the database is prepared: "crowd" in ASCII.
 PREPARING = 0x63726F7764
+
+ASK_EVERY = 0.2
+"""Seconds between two tries to get it."""
 
 
 class Stopped(BaseException):
@@ -94,14 +98,22 @@ def alone() -> Iterator[None]:
     if connection.vendor != "postgresql":
         yield
         return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [PREPARING])
+    # Asked again and again: an index that is built beside the work waits for every statement that began before it, and
+    # one that waits for this lock would be waited for by whoever has it.
+    while not _is_alone():
+        time.sleep(ASK_EVERY)
     try:
         yield
     finally:
         # Where the connection is broken, the lock is gone with it.
         with suppress(DatabaseError), connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [PREPARING])
+
+
+def _is_alone() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [PREPARING])
+        return bool(cursor.fetchone()[0])
 
 
 def site_url() -> str:

@@ -4,10 +4,13 @@ The rules are those of docs/upgrade.md. They are asked of operations rather than
 operation says whose table it is about, and what is not in the list is not known to be safe.
 """
 
+from threading import Event, Thread
+
 import pytest
 from django.db import connection, migrations, models
 from django.db.migrations.loader import MigrationLoader
 
+from crowdsite import runner
 from queues.altering import AddCheckBeside, AddIndexBeside, RemoveIndexBeside
 
 OURS = ("crowd_queues", "crowd_assignments", "crowd_pavilion", "crowd_routing")
@@ -149,6 +152,26 @@ def test_an_index_is_built_and_dropped_beside_the_work(table):
     assert constraints()["it"]["index"]
     applied(after, RemoveIndexBeside("new", "it"))
     assert "it" not in constraints()
+
+
+@pytest.mark.only("postgresql")
+@pytest.mark.django_db(transaction=True)
+def test_hosts_that_wait_for_the_one_that_migrates_do_not_hold_it_up(table):
+    asked, may_end = Event(), Event()
+
+    def wait():
+        with connection.execute_wrapper(lambda execute, *call: (asked.set(), execute(*call))[1]), runner.alone():
+            may_end.wait(30)
+        connection.close()
+
+    other = Thread(target=wait)
+    with runner.alone():
+        other.start()
+        assert asked.wait(30)
+        applied(table, AddIndexBeside("new", INDEX))
+    may_end.set()
+    other.join(30)
+    assert constraints()["it"]["index"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -170,14 +170,19 @@ ON CONFLICT (queue_id, topic, what) DO UPDATE SET n = {table(Census)}.n + exclud
 
 
 def _rows(of: str) -> str:
-    """(queue_id, topic, what, n) as the rows of tasks and assignments have it. `of`: a condition on queue_id."""
+    """(queue_id, topic, what, n) as the rows of tasks and assignments have it. `of`: a condition on queue_id.
+
+    What ended and what is live has an index each, and none has both.
+    """
     return f"""
 SELECT queue_id, topic, status AS what, count(*) AS n FROM {table(Task)} WHERE true {of}
 GROUP BY queue_id, topic, status
 UNION ALL SELECT queue_id, '', 'ASSIGNMENT_' || status, count(*) FROM {table(Assignment)}
 WHERE status <> '{AssignmentStatus.CREATED}' {of} GROUP BY queue_id, status
-UNION ALL SELECT queue_id, '', '{EventType.ASSIGNMENT_CREATED}', count(*) FROM {table(Assignment)} WHERE true {of}
-GROUP BY queue_id"""
+UNION ALL SELECT queue_id, '', '{EventType.ASSIGNMENT_CREATED}', count(*) FROM (
+  SELECT queue_id FROM {table(Assignment)} WHERE status <> '{AssignmentStatus.CREATED}' {of}
+  UNION ALL SELECT queue_id FROM {table(Assignment)} WHERE status = '{AssignmentStatus.CREATED}' {of}
+) handed_out GROUP BY queue_id"""
 
 
 _PENDING = f"{table(EventPending)} pending", "pending", "true"

@@ -6,6 +6,7 @@ psycopg's `pq`, and its rows are read by psycopg's own loaders.
 """
 
 from collections.abc import Sequence
+from datetime import UTC
 from functools import cache
 from time import monotonic
 from typing import Any
@@ -48,11 +49,12 @@ def _waits_in_libpq() -> bool:
 
 
 def is_psycopgs(raw: Any) -> bool:
-    """Whether it is psycopg that prepares on this connection: where a host told it to, or `cursor` did.
+    """Whether it is psycopg that prepares on this connection: where a host told it to, where `cursor` did, or where
+    times are read in another way than in UTC.
 
     It has all be forgotten that is prepared there when a transaction was rolled back, whoever prepared it.
     """
-    return raw.prepare_threshold is not None or not _waits_in_libpq()
+    return raw.prepare_threshold is not None or not _waits_in_libpq() or not Prepared.of(raw).reads_utc
 
 
 def takes_calls(raw: Any) -> bool:
@@ -70,12 +72,14 @@ class Prepared:
     def __init__(self, raw: Any) -> None:
         driver = _driver()
         adapters = driver.adapt.AdaptersMap(raw.adapters)
-        # Django's loader of times is written in Python, psycopg's own is not. They differ in the class of UTC.
-        times = driver.postgres.types["timestamptz"].oid
-        adapters.register_loader(times, driver.adapters.get_loader(times, driver.pq.Format.TEXT))
+        # Django's loader of times is written in Python, psycopg's own is not: in UTC they differ in its class alone.
+        times, text = driver.postgres.types["timestamptz"].oid, driver.pq.Format.TEXT
+        self.reads_utc = getattr(adapters.get_loader(times, text), "timezone", None) == UTC
+        adapters.register_loader(times, driver.adapters.get_loader(times, text))
         # It knows nothing of the connection, which would end later than its last user if it were in a circle with it.
         self._reader = driver.adapt.Transformer(adapters)
         self._names: dict[str, bytes] = {}
+        self._given = 0
         self._plans_until = monotonic() + REPLAN
 
     @staticmethod
@@ -90,6 +94,9 @@ class Prepared:
     def run(self, raw: Any, text: str, values: Sequence[bytes | None], *, prepare: bool) -> list[tuple[Any, ...]]:
         """The rows of a statement with numbered placeholders, by one call. Raises the errors of psycopg."""
         line = raw.pgconn
+        if any(value is not None and b"\0" in value for value in values):
+            # libpq would take it for the end.
+            raise _driver().DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
         if prepare and self.are_plans_due():
             _checked(line, line.exec_(FORGET_PLANS.encode()))
         name = self._name(line, text) if prepare else None
@@ -113,10 +120,16 @@ class Prepared:
     def _name(self, line: Any, text: str) -> bytes | None:
         name = self._names.get(text)
         if name is None and len(self._names) < MOST:
-            name = b"crowdsite_%d" % len(self._names)
+            name = b"crowdsite_%d" % self._given
+            # Before it is used: whoever interrupts here leaves a statement behind that nobody asks for.
+            self._given += 1
             _checked(line, line.prepare(name, text.encode()))
             self._names[text] = name
         return name
+
+    def forget(self) -> None:
+        """Prepare everything anew, under other names."""
+        self._names.clear()
 
 
 def _checked(line: Any, result: Any) -> Any:

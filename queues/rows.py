@@ -3,14 +3,21 @@
 import json
 from collections.abc import Callable, Collection, Sequence
 from functools import cache
+from inspect import getattr_static
 from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import JSONField, Model
 from django.db.models.base import ModelState
+from django.db.models.fields.files import FileDescriptor
+from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttribute
+from django.db.models.query_utils import DeferredAttribute
 from django.db.models.signals import post_init, pre_init
 
 M = TypeVar("M", bound=Model)
+
+PLAIN = (DeferredAttribute, ForeignKeyDeferredAttribute, FileDescriptor)
+"""How fields keep what they are given: as it is. Others may make something of it first."""
 
 
 def table(model: type[Model]) -> str:
@@ -56,7 +63,12 @@ def read_json(text: str | None) -> Any:
 def _is_told_of_instances(model: type[Model]) -> bool:
     """Whether each instance has to be made in the usual way: a host's model may have its own, or may listen."""
     made: Any = model
-    is_usual = made.__init__ is Model.__init__ and made.from_db.__func__ is Model.__dict__["from_db"].__func__
+    is_usual = (
+        made.__init__ is Model.__init__
+        and made.__setattr__ is Model.__setattr__
+        and made.from_db.__func__ is Model.__dict__["from_db"].__func__
+        and all(type(getattr_static(made, field.attname)) in PLAIN for field in made._meta.concrete_fields)
+    )
     return not is_usual or pre_init.has_listeners(model) or post_init.has_listeners(model)
 
 

@@ -49,9 +49,9 @@ class Statement:
     def ask(self, **values: Any) -> list[tuple[Any, ...]]:
         """The rows it answers with: in a transaction of its own, or in a savepoint of the one that is open.
 
-        In its own it is run up to three times: where the database asks for it, after a migration has changed what it
-        answers with, and, where it only reads, on a new connection if the old one was broken. JSON comes as text.
-        Raises the errors of django.db.
+        In its own it is run up to three times: where the database asks for it, where what is prepared is outdated, and,
+        where it only reads, on a new connection if the old one was broken. JSON comes as text. Raises the errors of
+        django.db.
         """
         here = connections[DEFAULT_DB_ALIAS]
         attempt = 1
@@ -62,19 +62,18 @@ class Statement:
                 with transaction.atomic():
                     return self._execute(here, values)
             except DatabaseError as error:
-                if attempt == ATTEMPTS or here.in_atomic_block or not self._may_be_run_again(here, error):
+                is_outdated = sqlstate(error) in OUTDATED and _prepares_anew(here)
+                again = is_outdated or is_passing(error) or self._has_a_new_connection(here, error)
+                if attempt == ATTEMPTS or here.in_atomic_block or not again:
                     raise
             attempt += 1
 
-    def _may_be_run_again(self, here: Any, error: Exception) -> bool:
-        """Whether it may well succeed then. A connection that is of no use any more is closed."""
-        if is_passing(error):
-            return True
-        is_broken = isinstance(error, OperationalError) and not self.writes and not here.is_usable()
-        if is_broken or sqlstate(error) in OUTDATED:
-            here.close()
-            return True
-        return False
+    def _has_a_new_connection(self, here: Any, error: Exception) -> bool:
+        """Whether this may well succeed on another connection: the old one was broken, and nothing was written."""
+        if self.writes or here.in_atomic_block or not isinstance(error, OperationalError) or here.is_usable():
+            return False
+        here.close()
+        return True
 
     def _execute(self, here: Any, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         here.close_if_health_check_failed()
@@ -91,6 +90,7 @@ class Statement:
     def _by_call(self, here: Any, sent: list[str | None]) -> list[tuple[Any, ...]]:
         raw = here.connection
         values = [None if value is None else value.encode() for value in sent]
+        here.validate_no_broken_transaction()
         with here.wrap_database_errors:
             return Prepared.of(raw).run(raw, self.numbered, values, prepare=conf.prepares_statements())
 
@@ -103,3 +103,18 @@ class Statement:
             cursor.execute(self.numbered, sent)
             rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
+
+
+def _prepares_anew(here: Any) -> bool:
+    """Have what is prepared on this connection prepared anew; whether a statement may be run again on it, outside of
+    transactions.
+    """
+    if here.connection is None:
+        return False
+    if prepared.is_psycopgs(here.connection):
+        if here.in_atomic_block or not here.get_autocommit():
+            return False
+        here.close()
+    else:
+        Prepared.of(here.connection).forget()
+    return bool(here.get_autocommit())

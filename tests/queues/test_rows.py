@@ -82,3 +82,19 @@ def test_a_model_with_a_way_of_its_own_is_read_in_that(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(user, "from_db", classmethod(from_db), raising=False)
     assert Columns(user, "person", only=("id", "email")).read([1, "rows@example.org"]).was_read
+
+
+class Shouted:
+    """A field that makes something of what it is given, as a phone number's does."""
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else instance.__dict__["email"]
+
+    def __set__(self, instance: Any, value: str) -> None:
+        instance.__dict__["email"] = value.upper()
+
+
+def test_a_field_that_makes_something_of_what_it_is_given_does_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    user = get_user_model()
+    monkeypatch.setattr(user, "email", Shouted())
+    assert Columns(user, "person", only=("id", "email")).read([1, "rows@example.org"]).email == "ROWS@EXAMPLE.ORG"

@@ -1,11 +1,13 @@
 """Statements that PostgreSQL is sent as they are."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
 import pytest
-from django.db import DataError, IntegrityError, OperationalError, connection, transaction
+from django.db import DataError, IntegrityError, OperationalError, ProgrammingError, connection, transaction
+from django.db.transaction import TransactionManagementError
 
 from queues import prepared
 from queues.statements import Statement
@@ -94,6 +96,50 @@ def test_a_statement_that_the_connection_was_made_to_forget_is_prepared_anew() -
     with connection.cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")
     assert statement.ask(number=2) == [(2,)]
+
+
+def test_what_was_forgotten_fails_one_transaction_at_the_most() -> None:
+    statement = Statement("SELECT %(number)s::int")
+    assert statement.ask(number=1) == [(1,)]
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+    with suppress(ProgrammingError), transaction.atomic():
+        statement.ask(number=2)
+    with transaction.atomic():
+        assert statement.ask(number=3) == [(3,)]
+
+
+def test_whoever_is_interrupted_while_preparing_leaves_no_name_behind_that_is_taken(way: str) -> None:
+    if way == "by a cursor":
+        # psycopg gives them names.
+        return
+    assert Statement("SELECT %(number)s::int").ask(number=1) == [(1,)]
+    connection.connection.crowdsite_prepared._names.clear()
+    assert Statement("SELECT %(number)s::int + 1").ask(number=1) == [(2,)]
+
+
+def test_text_that_no_row_can_have_is_refused_and_not_cut() -> None:
+    with pytest.raises(DataError):
+        Statement("SELECT %(text)s::text").ask(text="a\0b")
+
+
+def test_nothing_is_asked_in_a_transaction_that_is_to_be_rolled_back() -> None:
+    statement = Statement("SELECT %(number)s::int")
+    with transaction.atomic():
+        statement.ask(number=1)
+        transaction.set_rollback(True)
+        with pytest.raises(TransactionManagementError):
+            statement.ask(number=2)
+
+
+def test_where_times_are_not_in_utc_psycopg_reads_them() -> None:
+    other = connection.copy()
+    other.settings_dict = {**other.settings_dict, "TIME_ZONE": "Europe/Berlin"}
+    try:
+        other.ensure_connection()
+        assert not prepared.takes_calls(other.connection)
+    finally:
+        other.close()
 
 
 def test_what_psycopg_has_forgotten_is_not_counted_on() -> None:

@@ -109,10 +109,8 @@ def test_what_was_forgotten_fails_one_transaction_at_the_most() -> None:
         assert statement.ask(number=3) == [(3,)]
 
 
+@pytest.mark.parametrize("way", ["by a call"], indirect=True)
 def test_whoever_is_interrupted_while_preparing_leaves_no_name_behind_that_is_taken(way: str) -> None:
-    if way == "by a cursor":
-        # psycopg gives them names.
-        return
     assert Statement("SELECT %(number)s::int").ask(number=1) == [(1,)]
     connection.connection.crowdsite_prepared._names.clear()
     assert Statement("SELECT %(number)s::int + 1").ask(number=1) == [(2,)]

@@ -165,12 +165,15 @@ def test_hosts_that_wait_for_the_one_that_migrates_do_not_hold_it_up(table):
         connection.close()
 
     other = Thread(target=wait)
-    with runner.alone():
-        other.start()
-        assert asked.wait(30)
-        applied(table, AddIndexBeside("new", INDEX))
-    may_end.set()
-    other.join(30)
+    try:
+        with runner.alone():
+            other.start()
+            assert asked.wait(30)
+            applied(table, AddIndexBeside("new", INDEX))
+    finally:
+        may_end.set()
+        other.join(30)
+    assert not other.is_alive()
     assert constraints()["it"]["index"]
 
 
